@@ -1,0 +1,183 @@
+"""Exact, certified answers for small Markov decision processes.
+
+A model goes in as explicit arrays; its values, policies and structure come out, each number with
+a proved bound on its error. The names used most are also here: ``from mdptools import MDP``.
+
+The rooms, each of which imports only from those above it::
+
+    errors        what can go wrong, by name
+    arrays        the types of arrays and their shapes
+    checks        what is asked of every argument at the door
+    kernel        transition kernels, dense or sparse
+    model         MDP, the model, and RewardLaw, the branches behind its rewards
+    structure     graphs, classes, end components, reachability, proper policies
+    policies      tables and the softmax family
+    bellman       Bellman operators, one application each
+    certificates  from a residual to a proved bound
+    evaluation    values, visits and J of one policy
+    planning      optimal values and policies
+    gradients     the exact derivative of J
+    problems      ready-made models
+    interop       models from other libraries
+    testing       strategies for property-based tests; its files are imported by path
+    cli           the command ``mdptools``
+
+Examples
+--------
+>>> from mdptools import MDP, solve
+>>> P = [[[0.5, 0.5], [0.0, 1.0]], [[0.8, 0.2], [0.1, 0.9]]]  # P[s, a, t]
+>>> R = [[5.0, 10.0], [-1.0, 2.0]]  # R[s, a]
+>>> sol = solve(MDP(P, R, gamma=0.99), tol=1e-6)
+>>> print(sol.V.round(4))
+[392.2991 386.1607]
+>>> sol.certificate.bound <= 1e-6
+True
+"""
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False  # as type checkers know it; importing typing would cost more than this file
+
+if TYPE_CHECKING:
+    from . import arrays as arrays
+    from . import bellman as bellman
+    from . import certificates as certificates
+    from . import checks as checks
+    from . import errors as errors
+    from . import evaluation as evaluation
+    from . import gradients as gradients
+    from . import interop as interop
+    from . import kernel as kernel
+    from . import model as model
+    from . import planning as planning
+    from . import policies as policies
+    from . import problems as problems
+    from . import structure as structure
+    from . import testing as testing
+    from .certificates import Certificate as Certificate
+    from .errors import ConvergenceError as ConvergenceError
+    from .errors import MdptoolsError as MdptoolsError
+    from .errors import MissingExtraError as MissingExtraError
+    from .errors import ModelError as ModelError
+    from .evaluation import Evaluation as Evaluation
+    from .evaluation import evaluate as evaluate
+    from .evaluation import occupancy as occupancy
+    from .gradients import Gradient as Gradient
+    from .gradients import direct_gradient as direct_gradient
+    from .gradients import policy_gradient as policy_gradient
+    from .interop import from_gymnasium as from_gymnasium
+    from .model import MDP as MDP
+    from .model import RewardLaw as RewardLaw
+    from .model import dumps as dumps
+    from .planning import Solution as Solution
+    from .planning import backward_induction as backward_induction
+    from .planning import policy_iteration as policy_iteration
+    from .planning import q_iteration as q_iteration
+    from .planning import solve as solve
+    from .planning import total_reward as total_reward
+    from .planning import value_iteration as value_iteration
+    from .policies import Family as Family
+    from .policies import Softmax as Softmax
+    from .policies import SoftmaxAt as SoftmaxAt
+    from .policies import check_policy as check_policy
+    from .policies import deterministic_policy as deterministic_policy
+    from .policies import epsilon_greedy as epsilon_greedy
+    from .policies import split_policy as split_policy
+    from .policies import uniform_policy as uniform_policy
+    from .structure import EndComponent as EndComponent
+    from .structure import adjacency as adjacency
+    from .structure import almost_surely_reach as almost_surely_reach
+    from .structure import attractor_policy as attractor_policy
+    from .structure import can_reach as can_reach
+    from .structure import communicating_classes as communicating_classes
+    from .structure import end_components as end_components
+    from .structure import every_policy_proper as every_policy_proper
+    from .structure import graph as graph
+    from .structure import improper_states as improper_states
+    from .structure import is_acyclic as is_acyclic
+    from .structure import is_communicating as is_communicating
+    from .structure import is_deterministic as is_deterministic
+    from .structure import is_proper as is_proper
+    from .structure import is_unichain as is_unichain
+    from .structure import period as period
+    from .structure import reachable as reachable
+    from .structure import recurrent_classes as recurrent_classes
+    from .structure import transient_states as transient_states
+
+# What stands in this file twice, here and for type checkers, tests/test_front_door.py compares.
+_NAMES = {
+    "errors": ("ConvergenceError", "MdptoolsError", "MissingExtraError", "ModelError"),
+    "arrays": (),
+    "checks": (),
+    "kernel": (),
+    "model": ("MDP", "RewardLaw", "dumps"),
+    "structure": (
+        "EndComponent",
+        "adjacency",
+        "almost_surely_reach",
+        "attractor_policy",
+        "can_reach",
+        "communicating_classes",
+        "end_components",
+        "every_policy_proper",
+        "graph",
+        "improper_states",
+        "is_acyclic",
+        "is_communicating",
+        "is_deterministic",
+        "is_proper",
+        "is_unichain",
+        "period",
+        "reachable",
+        "recurrent_classes",
+        "transient_states",
+    ),
+    "policies": (
+        "Family",
+        "Softmax",
+        "SoftmaxAt",
+        "check_policy",
+        "deterministic_policy",
+        "epsilon_greedy",
+        "split_policy",
+        "uniform_policy",
+    ),
+    "bellman": (),
+    "certificates": ("Certificate",),
+    "evaluation": ("Evaluation", "evaluate", "occupancy"),
+    "planning": (
+        "Solution",
+        "backward_induction",
+        "policy_iteration",
+        "q_iteration",
+        "solve",
+        "total_reward",
+        "value_iteration",
+    ),
+    "gradients": ("Gradient", "direct_gradient", "policy_gradient"),
+    "problems": (),
+    "interop": ("from_gymnasium",),
+    "testing": (),
+}
+_HOME = {name: room for room, names in _NAMES.items() for name in names}
+
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - all are strings
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_NAMES, *(name for name in globals() if name.startswith("__"))})
+
+
+if not TYPE_CHECKING:  # a type checker that saw this would believe in every name
+
+    def __getattr__(name):
+        """Import what is asked for, once."""
+        from importlib import import_module
+
+        if name in _NAMES:
+            return import_module(f"{__name__}.{name}")  # and from now on an attribute of this
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value

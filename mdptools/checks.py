@@ -1,0 +1,160 @@
+"""Checks that many rooms share: is the objective served, is a number what it must be.
+
+Takes     what a user handed to a public function.
+Gives     the checked value, or a ModelError with the place, the number and the cure.
+Not here  the checks of a model's own arrays (model) and of policies (policies).
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Protocol
+
+import numpy as np
+
+from .arrays import FloatS, as_floats
+from .errors import ModelError
+
+_SERVED_BY = {
+    "discounted": "gamma < 1 and no horizon",
+    "finite": "horizon=",
+    "total": "gamma = 1 and no horizon",
+    "average": "average=True",
+}
+
+
+class HasObjective(Protocol):
+    """Anything with an objective."""
+
+    @property
+    def objective(self) -> str:
+        """One of the four words."""
+
+
+def check_served(mdp: HasObjective, function: str, *served: str, instead: str) -> None:
+    """Pass if ``mdp.objective`` is one of ``served``.
+
+    Parameters
+    ----------
+    mdp : MDP
+    function : str
+        Who asks, for the message.
+    *served : str
+        Objectives.
+    instead : str
+        What to call for another objective.
+
+    Raises
+    ------
+    ModelError
+        Naming the objective, what is served, and the cure.
+    """
+    if mdp.objective not in served:
+        these = " or ".join(f"{word} ({_SERVED_BY[word]})" for word in served)
+        raise ModelError(
+            f"{function} serves the objective {these}; this model's is {mdp.objective} "
+            f"({_SERVED_BY[mdp.objective]}). Use {instead}, or look at the model under another "
+            f"objective: mdp.with_objective(...)."
+        )
+
+
+def check_tol(tol: Any) -> float | None:
+    """A tolerance: a number > 0 in reward units, or None.
+
+    Parameters
+    ----------
+    tol : float or None
+
+    Returns
+    -------
+    float or None
+
+    Raises
+    ------
+    ModelError
+        If it is not a number > 0.
+    """
+    if tol is None:
+        return None
+    try:
+        value = float(tol)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not value > 0:
+        raise ModelError(f"tol is {tol!r}; it must be > 0: the error you accept, in reward units.")
+    return value
+
+
+def check_count(n: Any, name: str) -> int:
+    """An int >= 1.
+
+    Parameters
+    ----------
+    n : int
+    name : str
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ModelError
+        If it is not an int >= 1.
+    """
+    try:
+        value = operator.index(n)
+    except TypeError:
+        value = 0
+    if value < 1:
+        raise ModelError(f"{name} is {n!r}; it must be an int >= 1.")
+    return value
+
+
+def check_values(V: Any, name: str, n_states: int) -> FloatS:
+    """A finite array (S,), as a fresh copy.
+
+    Parameters
+    ----------
+    V : (S,) array_like, reward units
+    name : str
+    n_states : int
+
+    Returns
+    -------
+    (S,) array
+
+    Raises
+    ------
+    ModelError
+        Naming the first state with a number that is not finite, or the shape.
+    """
+    values = as_floats(V, name)
+    if values.shape != (n_states,):
+        raise ModelError(f"{name} has shape {values.shape}; it must be ({n_states},).")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ModelError(f"{name}[{bad[0]}] is {values[bad[0]]}; it must be finite.")
+    return values
+
+
+def words_for_sum(gap: float) -> str:
+    """What a sum of probabilities is, in digits that show that it is not 1.
+
+    Parameters
+    ----------
+    gap : float
+        The sum minus 1.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> words_for_sum(-0.1), words_for_sum(5.96e-8)
+    ('0.9', '1 + 5.96e-08')
+    """
+    if abs(gap) > 1e-5:
+        return f"{1 + gap:.6g}"
+    return f"1 {'-' if gap < 0 else '+'} {abs(gap):.3g}"

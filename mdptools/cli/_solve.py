@@ -1,0 +1,99 @@
+"""The command ``mdptools solve``: the optimum of a model, with its proof.
+
+Takes     the name of a model, the objective, a tolerance.
+Gives     a page of text or one JSON object.
+Not here  what the page looks like (`_solution`).
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from ..errors import ConvergenceError
+from ._options import AsJson, Debug, Gamma, Horizon, Model, load
+from ._terminal import busy, shows, width, write, write_plain
+from ._text import reason
+
+Tol = Annotated[
+    float | None,
+    typer.Option(
+        "--tol",
+        metavar="T",
+        show_default=False,
+        help="Largest accepted error of a value, in reward units. By default 1e-9 of the scale of "
+        "the values.",
+    ),
+]
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        metavar="M",
+        help="auto, or a planner: backward_induction, policy_iteration, q_iteration, total_reward, "
+        "value_iteration.",
+    ),
+]
+
+
+def solve(
+    model: Model,
+    gamma: Gamma = None,
+    horizon: Horizon = None,
+    tol: Tol = None,
+    method: Method = "auto",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Solve a model: its optimal return J, an optimal policy, and a proof of how exact they are.
+
+    Example: mdptools solve gym:FrozenLake-v1 --gamma 0.99
+    """
+    # SciPy is loaded now, so that the seconds are the planner's.
+    import scipy.linalg
+    import scipy.sparse.csgraph
+    import scipy.sparse.linalg  # noqa: F401
+
+    from ..planning import Solution
+    from ..planning import solve as best
+    from . import _grid, _json, _solution
+
+    with busy(f"reading {model}"):
+        mdp = load(model, gamma, horizon)
+    failure: ConvergenceError | None = None
+    try:
+        with busy("solving"):
+            began = perf_counter()
+            found = best(mdp, tol=tol, method=method)
+    except ConvergenceError as error:
+        if not isinstance(error.solution, Solution):
+            raise
+        failure, found = error, error.solution
+    seconds = perf_counter() - began
+    missed = None if failure is None else reason(failure)
+    floor = None if failure is None else failure.floor
+    if as_json:
+        result = _solution.as_json(
+            model,
+            mdp,
+            found,
+            seconds=seconds,
+            missed=missed,
+            floor=floor,
+        )
+        write_plain(_json.dumps(result))
+    else:
+        lines = _solution.page(
+            model,
+            mdp,
+            found,
+            seconds=seconds,
+            missed=missed,
+            width=width(),
+            plain=not shows(_grid.UNICODE),
+        )
+        write("\n".join(lines))
+    if failure is not None:
+        raise failure

@@ -1,0 +1,13 @@
+"""Evaluation: the exact values, advantages and visits of one policy, with their error bounds.
+
+Takes     an MDP and a policy pi, (S, A) or (H, S, A).
+Gives     `Evaluation`, and the occupancy d.
+Source    Sutton and Barto (2018), chapter 3; Puterman (1994), sections 4.2, 6.1 and 7.1.
+Not here  choosing a policy (planning), estimates from samples (estimators).
+"""
+
+from ._evaluate import evaluate
+from ._evaluation import Evaluation
+from ._occupancy import occupancy
+
+__all__ = ["Evaluation", "evaluate", "occupancy"]

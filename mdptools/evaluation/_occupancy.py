@@ -1,0 +1,74 @@
+"""The occupancy d: where a policy spends its (discounted) time.
+
+Takes     an MDP, a policy, and where to start.
+Gives     d, a law over states; with its terminal mass if asked.
+Source    formula: d = visits / sum(visits); the literature's (1 - gamma) sum_t gamma^t Pr(s_t = s).
+Not here  values (`evaluate`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..arrays import FloatS, readonly
+from ..checks import check_served
+from ..errors import ModelError
+from ..model import MDP
+from ..policies import check_policy
+from ._evaluate import evaluate
+from ._stationary import solve
+
+
+def occupancy(mdp: MDP, pi: Any, *, start: Any = None, absorbing: bool = False) -> FloatS:
+    """The law of the state at a (discounted) random time.
+
+    Parameters
+    ----------
+    mdp : MDP
+        Discounted, finite or total.
+    pi : (S, A) array_like, or (H, S, A) if the model has a horizon
+    start : int or (S,) array_like, optional
+        A state or a distribution to start from; ``mdp.mu`` if omitted.
+    absorbing : bool
+        Count the time after the end too: ``(1 - gamma) sum_t gamma^t Pr(s_t = s)``, terminal
+        states included. Discounted models only.
+
+    Returns
+    -------
+    (S,) or (H, S) array
+        Sums to one. Without ``absorbing`` it is ``visits / Z``: 0 on terminal states.
+
+    Raises
+    ------
+    ModelError
+        If there is no such law: an episode that starts in a terminal state takes no time, one that
+        never ends takes for ever.
+
+    Notes
+    -----
+    O(S^3) if dense. The error is that of the visits: `evaluate` tells it.
+
+    Examples
+    --------
+    >>> mdp = MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], gamma=0.8)
+    >>> occupancy(mdp, [[1.0], [1.0]])
+    array([1., 0.])
+    >>> occupancy(mdp, [[1.0], [1.0]], absorbing=True).round(3)
+    array([0.333, 0.667])
+    """
+    if start is not None:
+        if np.ndim(start) == 0:
+            if not 0 <= int(start) < mdp.n_states:
+                raise ModelError(f"start is state {start}; there are {mdp.n_states} states.")
+            start = np.eye(mdp.n_states)[int(start)]
+        mdp = replace(mdp, mu=start)
+    if not absorbing:
+        return evaluate(mdp, pi).d
+    check_served(mdp, "occupancy with absorbing=True", "discounted", instead="absorbing=False")
+    policy = check_policy(mdp, pi)
+    everywhere = np.ones(mdp.n_states, dtype=bool)
+    visits = solve(mdp, policy, everywhere, mdp.mu).visits
+    return readonly(visits / visits.sum())

@@ -1,0 +1,94 @@
+"""solve: choose the planner, and say which and why.
+
+Takes     an MDP and a tolerance.
+Gives     a `Solution` with method and reason.
+Not here  the planners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..checks import check_served
+from ..errors import ConvergenceError, ModelError
+from ..model import MDP
+from ._finite_horizon import backward_induction
+from ._policy_iteration import policy_iteration
+from ._solution import Solution
+from ._total_reward import total_reward
+from ._value_iteration import q_iteration, value_iteration
+
+PLANNERS: dict[str, Callable[..., Solution]] = {
+    "backward_induction": backward_induction,
+    "policy_iteration": policy_iteration,
+    "q_iteration": q_iteration,
+    "total_reward": total_reward,
+    "value_iteration": value_iteration,
+}
+"""Every planner by its name: a new one is a file, a name in the face and a row here."""
+
+LARGE = 2_000  # states: a dense LU of this size takes about a second
+WHY_POLICIES = f"P is dense and has at most {LARGE:,} states"
+WHY_SWEEPS = f"P has more than {LARGE:,} states: a sweep is far below an LU"
+
+
+def solve(mdp: MDP, *, tol: float | None = None, method: str = "auto") -> Solution:
+    """The optimum of a model, by the planner that suits it.
+
+    Parameters
+    ----------
+    mdp : MDP
+        Discounted, finite or total.
+    tol : float, reward units, optional
+        Largest accepted error of V in any state; 1e-9 times max |R| times the largest expected
+        (discounted) time if omitted.
+    method : str
+        "auto", or the name of a planner.
+
+    Returns
+    -------
+    Solution
+        ``certificate.bound <= tol``; ``method`` and ``reason`` say what was done.
+
+    Raises
+    ------
+    ModelError
+        If the optimum is infinite or undefined (the states are named), if the objective or the
+        method is not served.
+    ConvergenceError
+        If the bound cannot be brought below ``tol``; ``error.solution`` is what was reached.
+
+    Notes
+    -----
+    Finite: backward induction. Total: policy iteration with bounds from both sides. Discounted:
+    policy iteration for dense models up to 2,000 states, value iteration above and for sparse ones.
+
+    Examples
+    --------
+    >>> mdp = MDP([[[0.5, 0.5], [0.0, 1.0]], [[0.8, 0.2], [0.1, 0.9]]], [[5, 10], [-1, 2]], 0.9)
+    >>> solution = solve(mdp)
+    >>> solution.method, solution.V.round(3)
+    ('policy_iteration', array([42.442, 36.047]))
+    """
+    if method != "auto":
+        if method not in PLANNERS:
+            raise ModelError(f"method is {method!r}; it must be 'auto' or one of {[*PLANNERS]}.")
+        return PLANNERS[method](mdp, tol=tol)
+    name, reason = _choose(mdp)
+    solution = PLANNERS[name](mdp, tol=tol)
+    # In place: nobody else has seen it yet, and a copy would cost as much as a linear solve.
+    object.__setattr__(solution, "reason", reason)
+    return solution
+
+
+def _choose(mdp: MDP) -> tuple[str, str]:
+    check_served(mdp, "solve", "discounted", "finite", "total", instead="a model with one of these")
+    if mdp.objective == "finite":
+        return "backward_induction", "the horizon is finite: one backup a step is exact"
+    if mdp.objective == "total":
+        return "total_reward", "gamma = 1 without a horizon: total reward until termination"
+    if mdp.facts.dense and mdp.n_states <= LARGE:
+        return "policy_iteration", WHY_POLICIES
+    if mdp.facts.dense:
+        return "value_iteration", WHY_SWEEPS
+    return "value_iteration", "P is sparse: a sweep costs its nonzeros, an LU may fill in"

@@ -1,0 +1,46 @@
+"""Run the command line in this process: what it prints, what it complains of, its exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from mdptools.cli import main
+
+
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+    @property
+    def complaint(self) -> str:
+        """Standard error as one line, so that a test need not know where it is wrapped."""
+        return re.sub(r"\s+", " ", self.err).strip()
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def mdptools(monkeypatch, capsys) -> Run:
+    """``mdptools("solve", "example:small")``, in a pipe, 80 columns wide."""
+    for name in [*os.environ]:
+        if name in {"FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "NO_COLOR", "LINES"}:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*words: str) -> Done:
+        capsys.readouterr()
+        code = main(words)
+        return Done(code, *capsys.readouterr())
+
+    return run
