@@ -17,9 +17,12 @@ The rooms, each of which imports only from those above it::
     evaluation    values, visits and J of one policy
     planning      optimal values and policies
     gradients     the exact derivative of J
+    sampling      trajectories, drawn many at a time
+    estimators    returns and policy gradients from trajectories
     problems      ready-made models
     interop       models from other libraries
-    testing       strategies for property-based tests; its files are imported by path
+    verify        exact moments, targets, verdicts: where the exact and the sampled meet
+    testing       strategies and models for tests; its files are imported by path
     cli           the command ``mdptools``
 
 Examples
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from . import certificates as certificates
     from . import checks as checks
     from . import errors as errors
+    from . import estimators as estimators
     from . import evaluation as evaluation
     from . import gradients as gradients
     from . import interop as interop
@@ -52,8 +56,10 @@ if TYPE_CHECKING:
     from . import planning as planning
     from . import policies as policies
     from . import problems as problems
+    from . import sampling as sampling
     from . import structure as structure
     from . import testing as testing
+    from . import verify as verify
     from .certificates import Certificate as Certificate
     from .errors import ConvergenceError as ConvergenceError
     from .errors import MdptoolsError as MdptoolsError
@@ -84,6 +90,8 @@ if TYPE_CHECKING:
     from .policies import epsilon_greedy as epsilon_greedy
     from .policies import split_policy as split_policy
     from .policies import uniform_policy as uniform_policy
+    from .sampling import Trajectories as Trajectories
+    from .sampling import rollout as rollout
     from .structure import EndComponent as EndComponent
     from .structure import adjacency as adjacency
     from .structure import almost_surely_reach as almost_surely_reach
@@ -103,6 +111,9 @@ if TYPE_CHECKING:
     from .structure import reachable as reachable
     from .structure import recurrent_classes as recurrent_classes
     from .structure import transient_states as transient_states
+    from .verify import Verdict as Verdict
+    from .verify import check_estimator as check_estimator
+    from .verify import explain as explain
 
 # What stands in this file twice, here and for type checkers, tests/test_front_door.py compares.
 _NAMES = {
@@ -155,8 +166,11 @@ _NAMES = {
         "value_iteration",
     ),
     "gradients": ("Gradient", "direct_gradient", "policy_gradient"),
+    "sampling": ("Trajectories", "rollout"),
+    "estimators": (),
     "problems": (),
     "interop": ("from_gymnasium",),
+    "verify": ("Verdict", "check_estimator", "explain"),
     "testing": (),
 }
 _HOME = {name: room for room, names in _NAMES.items() for name in names}

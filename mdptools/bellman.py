@@ -39,7 +39,7 @@ def backup(mdp: MDP, V: FloatS) -> FloatSA:
     """
     Q = kernel.expect(mdp.P, V)
     if mdp.gamma != 1:
-        Q *= mdp.gamma
+        Q *= mdp.facts.discount
     Q += mdp.R
     if not mdp.facts.all_allowed:
         Q[~mdp.allowed] = -np.inf

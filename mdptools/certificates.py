@@ -65,8 +65,6 @@ class Certificate:
     upper: FloatS | None = None
 
     def __post_init__(self) -> None:
-        for name in ("bound", "loss", "residual"):
-            object.__setattr__(self, name, float(getattr(self, name)))
         if not (self.bound >= 0 and self.loss >= 0):  # written so that nan fails too
             raise ValueError(
                 f"a bound must be >= 0, got bound {self.bound!r} and loss {self.loss!r} from "
@@ -142,22 +140,6 @@ def mixing_roundoff(mdp: MDP, pi: FloatSA, V: FloatS, Q: FloatSA) -> float:
     )
 
 
-def horizon_bound(mdp: MDP) -> float:
-    """L >= the largest expected discounted time, 1 / (1 - gamma), for gamma < 1.
-
-    Parameters
-    ----------
-    mdp : MDP
-
-    Returns
-    -------
-    float, steps
-        inf if the defect of the row sums is as large as 1 - gamma.
-    """
-    rate = 1 - mdp.gamma * (1 + 2 * mdp.facts.row_defect)
-    return (1 + 4 * EPS) / rate if rate > 0 else np.inf
-
-
 class Bracket(NamedTuple):
     """MacQueen's interval for V* and V^pi around one backup of V."""
 
@@ -165,6 +147,7 @@ class Bracket(NamedTuple):
     high: float  # max(TV - V), round-off included
     roundoff: float  # of the backup, in any pair
     factor: float  # g = gamma / (1 - gamma)
+    scale: float  # max |V|
 
     @property
     def width(self) -> float:
@@ -219,13 +202,14 @@ def bracket_of(mdp: MDP, low: float, high: float, scale: float) -> Bracket:
     -------
     Bracket
     """
-    time = horizon_bound(mdp)
+    time = mdp.facts.time
     factor = mdp.gamma / (1 - mdp.gamma)
     # V* itself may be larger than V by far; a defect of the row sums acts on V*.
-    reach = scale + time * max(abs(low), abs(high))
+    # Where no time is proved (inf), neither is anything else, even if nothing rises (inf * 0).
+    reach = scale + time * max(abs(low), abs(high)) if time < np.inf else np.inf
     roundoff = backup_roundoff(mdp, scale) + EPS * (scale + abs(low) + abs(high))
     roundoff += 2 * mdp.gamma * mdp.facts.row_defect * reach
-    return Bracket(low - roundoff, high + roundoff, roundoff, factor)
+    return Bracket(low - roundoff, high + roundoff, roundoff, factor, scale)
 
 
 def optimal_actions(Q: FloatSA, best: FloatS, error: float) -> BoolSA:
@@ -246,57 +230,32 @@ def optimal_actions(Q: FloatSA, best: FloatS, error: float) -> BoolSA:
         Actions within ``2 error`` of the best: a superset of the optimal set always, and the set
         itself where all other actions are worse by more than ``4 error``.
     """
-    return readonly(Q >= (best - 2 * error)[..., None])
+    # On small arrays a copy of the thresholds costs less than a broadcast.
+    thresholds = (best - 2 * error).repeat(Q.shape[-1]).reshape(Q.shape)
+    return readonly(Q >= thresholds)
 
 
-def certify_shifted(
-    mdp: MDP, shifted: FloatS, best: FloatS, chosen: FloatS, found: Bracket
+def certify(
+    mdp: MDP, best: FloatS, chosen: FloatS, found: Bracket, shift: float = 0.0
 ) -> tuple[float, float, FloatS, FloatS]:
-    """Bound, loss, lower and upper for values that were shifted to the middle of a bracket.
+    """Bound, loss, lower and upper for the values ``best + shift``, 0 on terminal states.
 
     Parameters
     ----------
     mdp : MDP
-    shifted : (S,) array
-        The returned values.
     best, chosen : (S,) arrays
+        As in `bracket`; the same object if the policy is greedy.
     found : Bracket
+    shift : float, reward units
+        ``found.shift`` is the middle of the bracket.
 
     Returns
     -------
     bound, loss : float
     lower, upper : (S,) arrays
     """
-    slack = 2 * EPS * magnitude(shifted) + 2 * EPS * found.factor * max(
-        abs(found.low), abs(found.high)
-    )
-    lower = chosen + (found.factor * found.low - found.roundoff - slack)
-    upper = best + (found.factor * found.high + found.roundoff + slack)
-    if mdp.facts.any_terminal:
-        lower[mdp.terminal] = upper[mdp.terminal] = 0.0
-    bound = max(largest(upper - shifted), largest(shifted - lower), 0.0) + slack
-    loss = max(largest(upper - lower), 0.0) + slack
-    return bound, loss, readonly(lower), readonly(upper)
-
-
-def certify_backup(
-    mdp: MDP, best: FloatS, chosen: FloatS, found: Bracket
-) -> tuple[float, float, FloatS, FloatS]:
-    """Bound, loss, lower and upper for the values ``best`` themselves, not shifted.
-
-    Parameters
-    ----------
-    mdp : MDP
-    best, chosen : (S,) arrays
-        The same object if the policy is greedy.
-    found : Bracket
-
-    Returns
-    -------
-    bound, loss : float
-    lower, upper : (S,) arrays
-    """
-    slack = 2 * EPS * (magnitude(best) + found.factor * max(abs(found.low), abs(found.high)))
+    # max |best| is at most max |V| and the larger end of the bracket.
+    slack = 2 * EPS * (found.scale + (1 + found.factor) * max(abs(found.low), abs(found.high)))
     above = found.roundoff + slack + found.factor * found.high
     below = found.roundoff + slack - found.factor * found.low
     lower, upper = chosen - below, best + above
@@ -304,5 +263,5 @@ def certify_backup(
         lower[mdp.terminal] = upper[mdp.terminal] = 0.0
     if chosen is not best:
         below += largest(best - chosen)
-    bound, loss = max(above, below, 0.0) + slack, max(above + below, 0.0) + slack
-    return bound, loss, readonly(lower), readonly(upper)
+    bound = max(above - shift, below + shift, 0.0) + slack
+    return bound, max(above + below, 0.0) + slack, readonly(lower), readonly(upper)

@@ -67,6 +67,13 @@ class ConvergenceError(MdptoolsError, RuntimeError):
 class MissingExtraError(MdptoolsError, ImportError):
     """A function needs an optional library that is not installed.
 
+    Attributes
+    ----------
+    library : str
+        What is missing.
+    extra : str
+        The extra of mdptools that brings it.
+
     Examples
     --------
     >>> print(MissingExtraError("gymnasium", "gym"))
@@ -77,3 +84,9 @@ class MissingExtraError(MdptoolsError, ImportError):
         super().__init__(
             f"{library} is not installed; it comes with: pip install 'mdptools[{extra}]'"
         )
+        self.library = library
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Let it travel between processes: the arguments, and not the message made of them."""
+        return type(self), (self.library, self.extra)

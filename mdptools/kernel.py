@@ -97,8 +97,11 @@ def _parts(P: Any) -> tuple[Any, Any, Any]:
 
 
 def _frozen(P: Any) -> Any:
+    """P, a csr_array of our own, with writing switched off, also behind SciPy's views."""
     for part in _parts(P):
         readonly(part)
+        if isinstance(part.base, np.ndarray):
+            readonly(part.base)
     return P
 
 

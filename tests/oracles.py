@@ -1112,5 +1112,6 @@ def walks(model, b, n_steps):
 def moments_by_walking(model, b, n_steps, row):
     """Mean and covariance of ``row(steps)`` -> (D,), summed over every trajectory."""
     found = [(p, row(steps)) for p, steps in walks(model, b, n_steps)]
-    mean = sum(p * x for p, x in found)
-    return mean, sum(p * np.outer(x, x) for p, x in found) - np.outer(mean, mean)
+    p, X = np.array([p for p, _ in found]), np.array([x for _, x in found])
+    mean = p @ X
+    return mean, (p[:, None] * X).T @ X - np.outer(mean, mean)

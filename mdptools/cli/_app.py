@@ -17,6 +17,7 @@ from ..errors import ConvergenceError, MdptoolsError
 from ._solve import solve
 from ._terminal import complain
 from ._text import reason
+from ._verify import verify
 
 app = typer.Typer(
     name="mdptools",
@@ -27,6 +28,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 it does not hold, or was not reached; 2 bad input; "
     "3 something unexpected; 130 interrupted.",
 )
+app.command()(verify)
 app.command()(solve)
 
 
@@ -77,5 +79,5 @@ def _mdptools(
 ) -> None:
     """Exact answers for small Markov decision processes, each with a proved error bound.
 
-    Example: mdptools solve gym:FrozenLake-v1 --gamma 0.99
+    Example: mdptools verify gym:FrozenLake-v1 --gamma 0.99
     """

@@ -174,18 +174,7 @@ def as_json(
     return {
         "schema": 1,
         "command": "solve",
-        "model": {
-            "name": name,
-            "n_states": mdp.n_states,
-            "n_actions": mdp.n_actions,
-            "objective": mdp.objective,
-            "gamma": mdp.gamma,
-            "horizon": mdp.horizon,
-            "terminal": np.flatnonzero(mdp.terminal).tolist(),
-            "state_names": mdp.state_names,
-            "action_names": mdp.action_names,
-            "notes": mdp.notes,
-        },
+        "model": model_json(name, mdp),
         "reached": missed is None,
         "message": missed,
         "floor": floor,
@@ -214,3 +203,19 @@ def _listed(mask: BoolSA | IntArray) -> list[Any]:
     if mask.ndim == 1:
         return np.flatnonzero(mask).tolist()
     return [_listed(part) for part in mask]
+
+
+def model_json(name: str, mdp: MDP) -> dict[str, Any]:
+    """What a JSON object says about the model."""
+    return {
+        "name": name,
+        "n_states": mdp.n_states,
+        "n_actions": mdp.n_actions,
+        "objective": mdp.objective,
+        "gamma": mdp.gamma,
+        "horizon": mdp.horizon,
+        "terminal": np.flatnonzero(mdp.terminal).tolist(),
+        "state_names": mdp.state_names,
+        "action_names": mdp.action_names,
+        "notes": mdp.notes,
+    }

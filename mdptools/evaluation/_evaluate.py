@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernel
-from ..arrays import EPS, BoolS, FloatS, FloatSA, readonly
+from ..arrays import BoolS, FloatS, FloatSA, readonly
 from ..bellman import backup, expect_actions
 from ..certificates import Certificate, backup_roundoff
 from ..checks import check_served, check_tol
@@ -101,15 +101,15 @@ def _assemble(
     Q = backup(mdp, found.V)
     residual, roundoff = value_residual(mdp, pi, found.V, Q, found.kept)
     rv, rv_roundoff = visits_residual(mdp, pi, found, mdp.mu)
-    bound = found.time * (residual + roundoff) if found.kept.any() else 0.0
+    bound = _times(found.time, residual + roundoff)
     bound += backup_roundoff(mdp, float(np.abs(found.V).max()))  # so that it holds for Q as well
-    visits_bound = found.time * (rv + rv_roundoff) if found.kept.any() else 0.0
+    visits_bound = _times(found.time, rv + rv_roundoff)
     J = float(mdp.mu @ found.V)
     signed = np.where(found.kept, expect_actions(pi, Q) - found.V, 0.0)
     dot = start_defect(mdp) * float(mdp.mu @ np.abs(found.V))
     size = float(found.visits.sum())
     J_bound = abs(float(found.visits @ signed)) + size * roundoff
-    J_bound += visits_bound * (residual + roundoff)
+    J_bound += _times(visits_bound, residual + roundoff)
     J_bound = min(J_bound, bound * float(mdp.mu.sum())) + dot
     V, visits = found.V, found.visits
     if plus is not None and minus is not None:
@@ -125,6 +125,11 @@ def _assemble(
         J_certificate=Certificate(J_bound, np.inf, residual, RESIDUAL_J),
         visits_certificate=Certificate(visits_bound, np.inf, rv, RESIDUAL_VISITS),
     )
+
+
+def _times(time: float, error: float) -> float:
+    """The product; an error of exactly 0 is none, even for a time that may be infinite."""
+    return time * error if error else 0.0
 
 
 def _evaluate_total(mdp: MDP, pi: FloatSA) -> Evaluation:

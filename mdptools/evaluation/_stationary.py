@@ -16,7 +16,7 @@ import numpy as np
 from .. import kernel
 from ..arrays import EPS, BoolS, FloatS, FloatSA
 from ..bellman import expect_actions
-from ..certificates import horizon_bound, mixing_roundoff
+from ..certificates import mixing_roundoff
 from ..errors import ConvergenceError
 from ..model import MDP
 
@@ -62,25 +62,28 @@ def solve(mdp: MDP, pi: FloatSA, kept: BoolS, start: FloatS) -> Solve:
     V[kept] = resolvent.solve(expect_actions(pi, mdp.R)[kept])
     visits[kept] = np.maximum(resolvent.solve_adjoint(start[kept]), 0.0)
     if mdp.gamma < 1:
-        time = horizon_bound(mdp)
+        time = mdp.facts.time
     else:
-        time = _longest(chain, resolvent.solve(np.ones(int(kept.sum()))), mdp)
+        time = _longest(chain, resolvent.solve(np.ones(int(kept.sum()))), mdp, pi)
     return Solve(V, visits, time, chain, kept)
 
 
-def _longest(chain: kernel.Chain, w: FloatS, mdp: MDP) -> float:
+def _longest(chain: kernel.Chain, w: FloatS, mdp: MDP, pi: FloatSA) -> float:
     """max(w) / (1 - e): no state lasts longer, if w is close to the expected time to the end."""
     w = np.maximum(w, 0.0)
     top = float(w.max())
     if not top < np.inf:
         return np.inf
     terms = mdp.facts.terms * mdp.n_actions
-    roundoff = (EPS * (terms / 2 + 3) + 2 * mdp.facts.row_defect) * top
+    defect = mdp.facts.row_defect + float(np.abs(pi.sum(axis=-1) - 1).max())
+    roundoff = (EPS * (terms / 2 + 3) + 2 * defect) * top
     e = float(np.abs(1.0 - (w - chain @ w)).max()) + roundoff
     return top / (1 - e) * (1 + 4 * EPS) if e < 1 else np.inf
 
 
-def value_residual(mdp: MDP, pi: FloatSA, V: FloatS, Q: FloatSA, where: BoolS) -> tuple[float, float]:
+def value_residual(
+    mdp: MDP, pi: FloatSA, V: FloatS, Q: FloatSA, where: BoolS
+) -> tuple[float, float]:
     """||R_pi + gamma P_pi V - V|| over ``where`` as computed, and the round-off in it.
 
     Parameters

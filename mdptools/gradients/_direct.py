@@ -96,9 +96,6 @@ def product_bound(found: Evaluation, baseline: FloatS, Q: FloatSA) -> float:
     v, ev = found.visits, found.visits_certificate.bound
     above: FloatArray = np.abs(Q - baseline[..., None]).max(axis=-1)
     size = float(v.sum())
-    terms = EPS * (Q.shape[-1] + 4)
-    return (
-        ev * float(above.max(initial=0.0))
-        + (size + ev) * found.certificate.bound
-        + terms * float((v * (above + np.abs(baseline))).sum())
-    )
+    roundoff: float = EPS * (Q.shape[-1] + 4) * float((v * (above + np.abs(baseline))).sum())
+    errors = ev * float(above.max(initial=0.0)) + (size + ev) * found.certificate.bound
+    return errors + roundoff

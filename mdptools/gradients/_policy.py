@@ -74,12 +74,12 @@ def policy_gradient(mdp: MDP, family: Family, theta: Any, *, baseline: Any = "V"
     check_finite(mdp, found)
     b = _baseline(found, baseline)
     Q = np.where(mdp.allowed, found.Q, 0.0)
-    above = np.where(mdp.allowed, Q - b[..., None], 0.0)
-    value = family.pullback(theta, found.visits[..., None] * above)
+    value = family.pullback(theta, found.visits[..., None] * (Q - b[..., None]))
     bound = family.pullback_norm * product_bound(found, b, Q)
     # Rows of pi that do not sum to one exactly let a trace of the baseline through.
     defect = float(np.abs(pi.sum(axis=-1) - 1).max())
-    bound += family.pullback_norm * 2 * defect * float((found.visits * np.abs(Q).max(axis=-1)).sum())
+    leak = 2 * defect * float((found.visits * np.abs(Q).max(axis=-1)).sum())
+    bound += family.pullback_norm * leak
     return Gradient(readonly(value), Certificate(bound, np.inf, 0.0, THEOREM), found)
 
 

@@ -54,6 +54,7 @@ def from_pairs(states: Any, actions: Any, P: Any, R: Any, n_actions: int | None)
             f"states and actions must be integer arrays of one length; got shapes {s.shape} and "
             f"{a.shape}, types {s.dtype} and {a.dtype}."
         )
+    s, a = s.astype(np.int64), a.astype(np.int64)  # small integers would overflow below
     rows: Any = P if is_sparse(P) else as_numbers(P, "P")
     rewards = as_floats(R, "R")
     if rows.ndim != 2 or rows.shape[0] != len(s) or rewards.shape != s.shape:

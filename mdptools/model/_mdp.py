@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from .. import kernel
-from ..arrays import EPS, FloatArray, IntArray
+from ..arrays import EPS, FloatArray, IntArray, readonly
 from ..errors import ModelError
 from . import _door, _forms, _outcomes, _text
 from ._law import RewardLaw, law_in_order
@@ -33,6 +33,8 @@ class Facts(NamedTuple):
     all_allowed: bool
     any_terminal: bool
     dense: bool
+    time: float  # a bound on the expected discounted time, 1 / (1 - gamma); inf if gamma is 1
+    discount: FloatArray  # gamma as an array (): NumPy multiplies by it quicker than by a float
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -153,6 +155,8 @@ class MDP:
             all_allowed=bool(allowed.all()),
             any_terminal=bool(terminal.any()),
             dense=kernel.is_dense(P),
+            time=_longest(gamma, defect + terms * EPS / 2),
+            discount=readonly(np.array(gamma, dtype=float)),
         )
         kept: dict[str, Any] = {
             "P": P,
@@ -492,3 +496,9 @@ class MDP:
                [0.5]])
         """
         return cls(gamma=gamma, **_forms.from_counts(N, R_sum, unvisited), **keywords)
+
+
+def _longest(gamma: float, row_defect: float) -> float:
+    """sum_t gamma^t, with rows that may sum to a little more than one."""
+    rate = 1 - gamma * (1 + 2 * row_defect)
+    return (1 + 4 * EPS) / rate if rate > 0 else float("inf")

@@ -49,8 +49,9 @@ def backward_induction(mdp: MDP, *, tol: float | None = None) -> Solution:
 
     Examples
     --------
-    >>> mdp = MDP([[[0.5, 0.5], [0.0, 1.0]], [[0.8, 0.2], [0.1, 0.9]]], [[5, 10], [-1, 2]],
-    ...           horizon=2)
+    >>> mdp = MDP(
+    ...     [[[0.5, 0.5], [0.0, 1.0]], [[0.8, 0.2], [0.1, 0.9]]], [[5, 10], [-1, 2]], horizon=2
+    ... )
     >>> solution = backward_induction(mdp)
     >>> solution.V, solution.pi[0].argmax(axis=1)
     (array([[12. ,  7.4],

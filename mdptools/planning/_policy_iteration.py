@@ -20,7 +20,7 @@ from ..certificates import (
     Bracket,
     Certificate,
     bracket,
-    certify_backup,
+    certify,
     largest,
     optimal_actions,
 )
@@ -133,9 +133,10 @@ def _first_pairs(mdp: MDP, pi0: Any, states: IntS) -> IntS:
         policy = check_policy(mdp, pi0)
         if policy.ndim != 2:
             raise ModelError("pi0 depends on time; policy_iteration starts from an (S, A) policy.")
-        return states + policy.argmax(axis=1)
+        given: IntS = states + policy.argmax(axis=1)
+        return given
     Q = mdp.R if mdp.facts.all_allowed else np.where(mdp.allowed, mdp.R, -np.inf)
-    pairs = states + Q.argmax(axis=1)
+    pairs: IntS = states + Q.argmax(axis=1)
     for _ in range(WARM_UP):
         Q = backup(mdp, Q.take(pairs))
         before, pairs = pairs, states + Q.argmax(axis=1)
@@ -154,7 +155,7 @@ def _finish(
     iterations: int,
     trace: list[float],
 ) -> Solution:
-    bound, loss, lower, upper = certify_backup(mdp, best, chosen, found)
+    bound, loss, lower, upper = certify(mdp, best, chosen, found)
     pi = np.zeros(mdp.R.shape)
     pi.put(pairs, 1.0)
     return Solution(

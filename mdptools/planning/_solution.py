@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import kernel
 from ..arrays import BoolSA, FloatArray, FloatS, FloatSA, IntArray, readonly
-from ..certificates import Certificate, horizon_bound
+from ..certificates import Certificate
 from ..errors import ConvergenceError
 from ..model import MDP
 
@@ -77,7 +77,7 @@ def discounted_tol(mdp: MDP, tol: float | None) -> float:
     -------
     float
     """
-    return RELATIVE_TOL * mdp.facts.reward_max * horizon_bound(mdp) if tol is None else tol
+    return RELATIVE_TOL * mdp.facts.reward_max * mdp.facts.time if tol is None else tol
 
 
 def one_hot(actions: IntArray, n_actions: int) -> FloatSA:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..checks import check_served
-from ..errors import ConvergenceError, ModelError
+from ..errors import ModelError
 from ..model import MDP
 from ._finite_horizon import backward_induction
 from ._policy_iteration import policy_iteration
@@ -70,6 +70,7 @@ def solve(mdp: MDP, *, tol: float | None = None, method: str = "auto") -> Soluti
     >>> solution.method, solution.V.round(3)
     ('policy_iteration', array([42.442, 36.047]))
     """
+    check_served(mdp, "solve", "discounted", "finite", "total", instead="a model with one of these")
     if method != "auto":
         if method not in PLANNERS:
             raise ModelError(f"method is {method!r}; it must be 'auto' or one of {[*PLANNERS]}.")
@@ -82,10 +83,10 @@ def solve(mdp: MDP, *, tol: float | None = None, method: str = "auto") -> Soluti
 
 
 def _choose(mdp: MDP) -> tuple[str, str]:
-    check_served(mdp, "solve", "discounted", "finite", "total", instead="a model with one of these")
-    if mdp.objective == "finite":
+    objective = mdp.objective
+    if objective == "finite":
         return "backward_induction", "the horizon is finite: one backup a step is exact"
-    if mdp.objective == "total":
+    if objective == "total":
         return "total_reward", "gamma = 1 without a horizon: total reward until termination"
     if mdp.facts.dense and mdp.n_states <= LARGE:
         return "policy_iteration", WHY_POLICIES

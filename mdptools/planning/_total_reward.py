@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import kernel
-from ..arrays import EPS, BoolS, BoolSA, FloatS, FloatSA, IntArray, IntS, readonly
+from ..arrays import EPS, BoolSA, FloatS, FloatSA, IntArray, IntS, readonly
 from ..bellman import backup
 from ..certificates import Certificate, backup_roundoff, optimal_actions
 from ..checks import check_count, check_served, check_tol
@@ -97,7 +97,7 @@ def total_reward(
     wanted = tol = check_tol(tol)
     check_count(max_iterations, "max_iterations")
     ends = _find_ends(mdp)
-    V, actions, sweeps, trace = _improve(mdp, mdp.R, ends, ends.start, max_iterations)
+    _, actions, trace = _improve(mdp, mdp.R, ends, ends.start, max_iterations)
     pi = one_hot(actions, mdp.n_actions)
     found = evaluate(mdp, pi)
     V, Q = found.V, found.Q
@@ -130,7 +130,7 @@ def total_reward(
         ),
         method="total_reward",
         reason=ASKED,
-        sweeps=sweeps,
+        sweeps=len(trace),
         history=readonly(np.array(trace)) if history else None,
     )
     if cycle:
@@ -178,12 +178,12 @@ def _names(mdp: MDP, states: IntArray) -> str:
 
 def _improve(
     mdp: MDP, R: FloatSA, ends: Ends, actions: IntS, max_iterations: int
-) -> tuple[FloatS, IntS, int, list[float]]:
+) -> tuple[FloatS, IntS, list[float]]:
     """Policy iteration with rewards R from a policy that ends almost surely."""
     states = np.arange(mdp.n_states)
     seen: set[bytes] = set()
     trace: list[float] = []
-    for iteration in range(1, max_iterations + 1):
+    for _ in range(max_iterations):
         V = _values(mdp, R, ends, actions)
         Q = kernel.expect(mdp.P, V) + R
         Q[~mdp.allowed] = -np.inf
@@ -196,7 +196,7 @@ def _improve(
         if not better.any() or improved.tobytes() in seen:
             break
         actions = improved
-    return V, actions, iteration, trace
+    return V, actions, trace
 
 
 def _values(mdp: MDP, R: FloatSA, ends: Ends, actions: IntS) -> FloatS:
@@ -226,7 +226,7 @@ def _values(mdp: MDP, R: FloatSA, ends: Ends, actions: IntS) -> FloatS:
     return V
 
 
-class _EndlessCycle(Exception):
+class _EndlessCycleError(Exception):
     """With slightly larger rewards a cycle is worth repeating: no upper bound can be proved."""
 
 
@@ -237,7 +237,7 @@ def _refuse_cycle(mdp: MDP, R: FloatSA, actions: IntS, members: IntArray) -> Non
         for s in members[:10]
     )
     if R is not mdp.R:
-        raise _EndlessCycle(cycle)
+        raise _EndlessCycleError(cycle)
     mask = np.zeros(mdp.n_states, dtype=bool)
     mask[members] = True
     affected = np.flatnonzero(can_reach(mdp, mask))
@@ -288,8 +288,8 @@ def _upper_bound(
         more = factor * roundoff
         try:
             inflated = np.where(pays, mdp.R + more, mdp.R)
-            W, _, _, _ = _improve(mdp, inflated, ends, actions, max_iterations)
-        except _EndlessCycle as endless:
+            W, _, _ = _improve(mdp, inflated, ends, actions, max_iterations)
+        except _EndlessCycleError as endless:
             return unbounded, str(endless)
         except ConvergenceError:
             return unbounded, ""

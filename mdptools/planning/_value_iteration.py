@@ -24,7 +24,7 @@ from ..certificates import (
     Bracket,
     Certificate,
     bracket,
-    certify_shifted,
+    certify,
     mixing_roundoff,
     optimal_actions,
 )
@@ -197,7 +197,9 @@ def _iterate(
 
 def _widened(found: Bracket, more: float) -> Bracket:
     """The bracket with the round-off of the mixing over actions added."""
-    return Bracket(found.low - more, found.high + more, found.roundoff + more, found.factor)
+    return found._replace(
+        low=found.low - more, high=found.high + more, roundoff=found.roundoff + more
+    )
 
 
 def _finish(
@@ -214,7 +216,7 @@ def _finish(
     """Shift to the middle of the bracket, and back up once more so that V and Q fit together."""
     middle = TV + found.shift
     middle[mdp.terminal] = 0.0
-    bound, loss, lower, upper = certify_shifted(mdp, middle, TV, TV, found)
+    bound, loss, lower, upper = certify(mdp, TV, TV, found, found.shift)
     fitting = backup(mdp, middle)
     V = value(fitting)
     # One more backup contracts the error by gamma and adds its own round-off.

@@ -248,6 +248,7 @@ def accumulate_scores(pi: FloatSA, s: IntArray, a: IntArray, w: FloatArray) -> F
                 f"{name} holds {x.dtype} from {x.min()} to {x.max()}; it must hold ints from 0 to "
                 f"{size - 1}, also where w is 0."
             )
+    s, a = s.astype(np.int64), a.astype(np.int64)  # small integers would overflow below
     n, size = len(s), n_states * n_actions
     of_row = np.arange(n)[:, None]
     weights = w.reshape(-1)

@@ -1,0 +1,18 @@
+"""Sampling: trajectories, drawn many at a time, and the probability of each.
+
+Takes     an MDP, a policy (pi, or a family with its parameters), a random generator.
+Gives     `Trajectories`, the logarithm of their probabilities, and its gradient.
+Source    Sutton and Barto (2018), section 3.1: s_0, a_0, r_0, s_1, ...; r[t] belongs to a[t].
+Not here  what is estimated from them (estimators), all trajectories with their weights (verify).
+"""
+
+from ._log_prob import trajectory_log_prob, trajectory_log_prob_gradient
+from ._rollout import rollout
+from ._trajectories import Trajectories
+
+__all__ = [
+    "Trajectories",
+    "rollout",
+    "trajectory_log_prob",
+    "trajectory_log_prob_gradient",
+]

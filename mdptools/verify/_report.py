@@ -1,0 +1,399 @@
+"""The gradient report: every gradient estimator beside the exact gradient, on one model.
+
+Takes     an MDP, a policy, a number of trajectories to sample.
+Gives     `GradientReport`: for each estimator its exact bias and standard deviation from the
+          recursions, and what a seeded sample gave.
+Source    the recursions of `_reward_to_go` and `_whole_return`.
+Not here  estimators of the user's own (`_check`), the page that is printed (cli).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import kernel
+from ..arrays import FloatArray, FloatSA
+from ..checks import check_count, check_served
+from ..estimators import actor_critic, gpomdp, reinforce
+from ..evaluation import evaluate
+from ..gradients import Gradient, policy_gradient
+from ..model import MDP
+from ..policies import Family, split_policy, uniform_policy
+from ..sampling import Trajectories, rollout
+from ..structure import is_proper
+from ._moments import Moments
+from ._reward_to_go import reward_to_go_moments
+from ._whole_return import whole_return_moments
+
+CUT = 1e-6  # the share of the weight that a cap may cut off without being spoken of
+MOST_STEPS = 2_000  # a cap for episodes that go on
+WORK = 2_000_000  # transitions that are sampled, at most
+ROWS = 1_000_000  # numbers in one batch of estimator rows
+FAR = 10.0  # by Chebyshev a mean is that many standard errors off once in 100 samples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EstimatorRow:
+    """One estimator: what it gives exactly, and what a sample of it gave.
+
+    Attributes
+    ----------
+    name : str
+    promise : {"unbiased", "biased"}
+        What theory says of it on this model: the bias that visits, values and the critic predict.
+    bias : float
+        |mean - gradient|, Euclidean; exact.
+    relative_bias : float or None
+        bias / |gradient|; None where |gradient| is below its certificate.
+    deviation : float
+        Standard deviation of one trajectory's row: the root of the summed variances.
+    needed : float or None
+        Trajectories for an error of 10 % of |gradient| (root mean square); inf if the bias alone
+        is larger; None where |gradient| is below its certificate.
+    sampled : float or None
+        |sample mean - gradient| in standard errors; about 1 if unbiased. None if the deviation is
+        infinite or 0.
+    agrees : bool
+        Whether the sample is within 10 standard errors of the exact mean.
+    outcome : {"unbiased", "biased"}
+    note : str
+    """
+
+    name: str
+    promise: Literal["unbiased", "biased"]
+    bias: float
+    relative_bias: float | None
+    deviation: float
+    needed: float | None
+    sampled: float | None
+    agrees: bool
+    outcome: Literal["unbiased", "biased"]
+    note: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether the verdict is the promised one and the sample agrees."""
+        return self.outcome == self.promise and self.agrees
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientReport:
+    """Exact truth beside sampled estimators.
+
+    Attributes
+    ----------
+    gradient : Gradient
+        The exact policy gradient of the model, J and their certificates.
+    norm : float
+        |gradient|, Euclidean.
+    rows : tuple of EstimatorRow
+    n : int
+        Trajectories sampled.
+    n_transitions : int
+    cap : int or None
+        Where episodes are cut; None if all ran to their end.
+    cut : float
+        The share of the weight sum_t gamma^t Pr(running at t) that the cap cuts off.
+    cap_bias : float or None
+        What the cap does to the gradient, where the exact columns are those of capped episodes.
+    wrong_critic : str
+        Whose values the wrong critic holds.
+    """
+
+    gradient: Gradient
+    norm: float
+    rows: tuple[EstimatorRow, ...]
+    n: int
+    n_transitions: int
+    cap: int | None
+    cut: float
+    cap_bias: float | None
+    wrong_critic: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether every row is as promised."""
+        return all(row.holds for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """An estimator: its rows from trajectories, its exact moments, and what theory predicts."""
+
+    name: str
+    estimate: Callable[[Trajectories], FloatArray]
+    moments: Callable[[int | None], Moments]
+    predicted: FloatArray | None = None  # its bias; None says that there is none
+    discounted: bool = True  # whether what happens late counts little
+    bootstraps: bool = False  # whether a cut episode goes on in its critic
+
+
+def gradient_report(
+    mdp: MDP,
+    policy: Any,
+    *,
+    n: int | None = None,
+    rng: Any = 0,
+    progress: Callable[[str], object] | None = None,
+) -> GradientReport:
+    """Exact bias and spread of every gradient estimator, beside a sample of each.
+
+    Parameters
+    ----------
+    mdp : MDP
+        Discounted, finite or total.
+    policy : pi (S, A), or (family, theta)
+    n : int, optional
+        Trajectories to sample; as many as some seconds allow if omitted.
+    rng : Generator or int
+        The same seed gives the same report.
+    progress : function of str, optional
+        Told what is being done.
+
+    Returns
+    -------
+    GradientReport
+
+    Raises
+    ------
+    ModelError
+        As `policy_gradient`.
+
+    Notes
+    -----
+    The exact columns are those of whole episodes. Where a cap cuts off more than 1e-6 of the
+    weight they are those of the capped estimator, beside the gradient of the first ``cap`` steps:
+    returns stop there, a critic stands for what would follow. ``cap_bias`` says what the cap does
+    to the gradient.
+
+    Examples
+    --------
+    >>> from mdptools.problems import line_world
+    >>> mdp = line_world(gamma=0.9)
+    >>> report = gradient_report(mdp, [[0.5, 0.5]] * 5, n=1000)
+    >>> [row.name for row in report.rows if row.outcome == "biased"]
+    ['gamma^t left out', 'actor-critic, wrong V']
+    """
+    check_served(mdp, "gradient_report", "discounted", "finite", "total", instead="evaluate")
+    say = progress or (lambda _: None)
+    say("the exact gradient")
+    pi, family, theta = split_policy(mdp, policy)
+    gradient = policy_gradient(mdp, family, theta)
+    laws = _laws(mdp, pi)
+    running = laws.sum(axis=1)
+    cap, cut = _cap(mdp, pi, running)
+    capped = cap is not None and cut > CUT
+    expected = float(running[:cap].sum()) if cap else float(mdp.horizon or 1)
+    n = max(100, min(20_000, int(WORK / max(expected, 1.0)))) if n is None else n
+    check_count(n, "n")
+    target = gradient.value.reshape(-1)
+    cut_target = bootstrapped = target
+    visits = gradient.evaluation.visits
+    if cap is not None:
+        say("what the cap does")
+        shorter = mdp.with_objective(horizon=cap)
+        cut_target = policy_gradient(shorter, family, theta).value.reshape(-1)
+        visits = (mdp.gamma ** np.arange(cap)) @ laws[:cap]
+        bootstrapped = _pulled(mdp, family, theta, visits, gradient.evaluation.A)
+    wrong_name, wrong = _wrong_critic(mdp, pi)
+    candidates = list(_candidates(mdp, (family, theta), gradient, laws[:cap], visits, wrong))
+    say(f"{n} trajectories")
+    sums = np.zeros((len(candidates), family.size))
+    n_transitions = 0
+    generator = np.random.default_rng(rng)
+    for batch in _batches(mdp, pi, n, cap, family.size, expected, generator):
+        n_transitions += batch.n_transitions
+        for i, candidate in enumerate(candidates):
+            sums[i] += candidate.estimate(batch).sum(axis=0)
+    rows = []
+    for total, candidate in zip(sums, candidates, strict=True):
+        say(candidate.name)
+        late = cap is not None and not candidate.discounted and running[cap:].sum() > CUT
+        moments = candidate.moments(cap if capped or late else None)
+        stops = bootstrapped if candidate.bootstraps else cut_target
+        truth = stops if capped or late else target
+        rows.append(_row(candidate, moments, total / n, n, truth, gradient))
+    return GradientReport(
+        gradient=gradient,
+        norm=float(np.linalg.norm(target)),
+        rows=tuple(rows),
+        n=n,
+        n_transitions=n_transitions,
+        cap=cap,
+        cut=cut,
+        cap_bias=float(np.linalg.norm(cut_target - target)) if capped else None,
+        wrong_critic=wrong_name,
+    )
+
+
+def _laws(mdp: MDP, pi: FloatSA) -> FloatArray:
+    """Pr(s_t = s, the episode is running), (T, S): to the horizon or 2 MOST_STEPS."""
+    steps = mdp.horizon or 2 * MOST_STEPS
+    laws = np.zeros((steps, mdp.n_states))
+    law = np.where(mdp.terminal, 0.0, mdp.mu)
+    timed = np.broadcast_to(pi, (steps, *mdp.allowed.shape))
+    for t in range(steps):
+        laws[t] = law
+        law = kernel.push(mdp.P, law[:, None] * timed[t])
+        law[mdp.terminal] = 0.0
+        if law.sum() < 1e-18:
+            break
+    return laws
+
+
+def _cap(mdp: MDP, pi: FloatSA, running: FloatArray) -> tuple[int | None, float]:
+    """Where to cut episodes, and how much of the weight that cuts off."""
+    if mdp.horizon is not None:
+        return None, 0.0
+    weight = running * mdp.gamma ** np.arange(len(running))
+    whole = evaluate(mdp, pi).Z
+    left = np.maximum(whole - np.cumsum(weight), 0.0) / whole if whole > 0 else 0 * weight
+    enough = np.flatnonzero(left <= CUT / 10)
+    cap = int(min(enough[0] + 1 if len(enough) else MOST_STEPS, MOST_STEPS))
+    if is_proper(mdp, pi) and running[min(4 * cap, len(running)) - 1] < CUT:
+        cap = min(4 * cap, len(running))  # then hardly an episode is cut at all
+    return cap, float(left[cap - 1])
+
+
+def _batches(
+    mdp: MDP, pi: FloatSA, n: int, cap: int | None, size: int, expected: float, rng: Any
+) -> Iterator[Trajectories]:
+    """n trajectories in batches that fit into memory."""
+    steps = cap or mdp.horizon or 1
+    at_once = max(1, min(n, ROWS // max(size, 1), 4 * ROWS // steps))
+    for first in range(0, n, at_once):
+        yield rollout(mdp, pi, min(at_once, n - first), rng=rng, max_steps=cap)
+
+
+def _candidates(
+    mdp: MDP,
+    policy: tuple[Family, Any],
+    gradient: Gradient,
+    laws: FloatArray,
+    visits: FloatArray,
+    wrong: FloatArray,
+) -> Iterator[_Candidate]:
+    """The estimators of the report.
+
+    ``laws`` (T, S) are those of running episodes, ``visits`` what they add up to with gamma^t.
+    """
+    family, theta = policy
+    gamma, found = mdp.gamma, gradient.evaluation
+    timed = mdp.horizon is not None
+    baseline = found.V[:-1] if timed else found.V  # V of the end is no baseline of a decision
+
+    def to_go(**keywords: Any) -> Callable[[int | None], Moments]:
+        return lambda cap: reward_to_go_moments(
+            mdp, policy, horizon=cap, detail="variance", **keywords
+        )
+
+    # Without gamma^t each decision counts as often as it is taken.
+    counted = laws if timed else laws.sum(axis=0)
+    without_gamma = _pulled(mdp, family, theta, counted - visits, found.A)
+    # A critic's error counts where the next state is worth something.
+    error = np.where(mdp.terminal, 0.0, wrong - found.V)
+    if timed:
+        error[-1] = 0.0
+        after = np.stack([gamma * kernel.expect(mdp.P, row) for row in error[1:]])
+    else:
+        after = gamma * kernel.expect(mdp.P, error)
+    by_critic = _pulled(mdp, family, theta, visits, after)
+
+    yield _Candidate(
+        "whole return",
+        lambda batch: reinforce(batch, family, theta, gamma),
+        lambda cap: whole_return_moments(mdp, policy, horizon=cap, detail="variance"),
+        discounted=False,
+    )
+    yield _Candidate(
+        "reward-to-go",
+        lambda batch: gpomdp(batch, family, theta, gamma),
+        to_go(),
+    )
+    yield _Candidate(
+        "reward-to-go less V",
+        lambda batch: gpomdp(batch, family, theta, gamma, baseline=baseline),
+        to_go(baseline=baseline),
+    )
+    yield _Candidate(
+        "reward-to-go less J",
+        lambda batch: gpomdp(batch, family, theta, gamma, baseline=found.J),
+        to_go(baseline=found.J),
+    )
+    yield _Candidate(
+        "gamma^t left out",
+        lambda batch: gpomdp(batch, family, theta, gamma, time_discount=1.0),
+        to_go(time_discount=1.0),
+        predicted=without_gamma,
+        discounted=False,
+    )
+    yield _Candidate(
+        "actor-critic, exact V",
+        lambda batch: actor_critic(batch, family, theta, gamma, found.V),
+        to_go(critic=found.V),
+        bootstraps=True,
+    )
+    yield _Candidate(
+        "actor-critic, wrong V",
+        lambda batch: actor_critic(batch, family, theta, gamma, wrong),
+        to_go(critic=wrong),
+        predicted=by_critic,
+        bootstraps=True,
+    )
+
+
+def _pulled(mdp: MDP, family: Family, theta: Any, visits: FloatArray, A: FloatArray) -> FloatArray:
+    """The gradient with these visits and advantages, as one row."""
+    dJ_dpi = visits[..., None] * np.where(mdp.allowed, A, 0.0)
+    return family.pullback(theta, dJ_dpi).reshape(-1)
+
+
+def _wrong_critic(mdp: MDP, pi: FloatSA) -> tuple[str, FloatArray]:
+    """The values of another policy: the uniform one, or where pi is that, one that leans."""
+    other = uniform_policy(mdp)
+    live = ~mdp.terminal
+    if np.abs(pi - other)[live].max(initial=0.0) > 1e-3:
+        return "the uniform policy", evaluate(mdp, other).V
+    last = mdp.n_actions - 1 - mdp.allowed[:, ::-1].argmax(axis=1)
+    leaning = other / 2
+    leaning[np.arange(mdp.n_states), last] += 0.5
+    return "a policy that leans to the last action", evaluate(mdp, leaning).V
+
+
+def _row(
+    candidate: _Candidate,
+    moments: Moments,
+    sample_mean: FloatArray,
+    n: int,
+    target: FloatArray,
+    gradient: Gradient,
+) -> EstimatorRow:
+    norm, known = float(np.linalg.norm(target)), gradient.certificate.bound
+    bias = float(np.linalg.norm(moments.mean - target))
+    deviation = moments.deviation
+    size = max(norm, deviation if np.isfinite(deviation) else 0.0)
+    threshold = known + 1e-9 * size
+    error = deviation / float(np.sqrt(n))
+    measurable = 0 < error < np.inf
+    off = float(np.linalg.norm(sample_mean - moments.mean))
+    predicted = 0.0 if candidate.predicted is None else float(np.linalg.norm(candidate.predicted))
+    wanted = 0.1 * norm
+    needed: float | None = None
+    if norm > known:
+        needed = deviation**2 / (wanted**2 - bias**2) if bias < wanted else np.inf
+    return EstimatorRow(
+        name=candidate.name,
+        promise="unbiased" if predicted <= threshold else "biased",
+        bias=bias,
+        relative_bias=bias / norm if norm > known else None,
+        deviation=deviation,
+        needed=needed,
+        sampled=float(np.linalg.norm(sample_mean - target)) / error if measurable else None,
+        agrees=not bool(off > FAR * error + threshold),  # never where error is inf
+        outcome="unbiased" if bias <= threshold else "biased",
+        note=moments.note,
+    )

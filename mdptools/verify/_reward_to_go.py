@@ -1,0 +1,271 @@
+"""Exact moments of score times what follows: one recursion for a family of estimators.
+
+Takes     an MDP, a policy, and which estimator: baseline, critic, discounts.
+Gives     `Moments` of X = sum_t c^t (prod w) psi_t (G_t - baseline) for one trajectory.
+Source    derived here. With one step written backward, G = w (r + kappa G') and
+          X = psi (G - w baseline) + c w X', primes one step later, the conditional moments
+          V = E[G|s], W = E[G^2|s], U = E[X|s], C = E[G X|s], M = E[X X'|s] follow from those of
+          the next step; G, X and the score share a step only through its action, successor and
+          reward. For an infinite horizon each line is a linear equation.
+Not here  the whole return (`_whole_return`): it multiplies all scores with one number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from ..arrays import FloatArray, FloatS, as_floats
+from ..errors import ModelError
+from ..model import MDP
+from ._moments import Moments
+from ._tables import Acting, Rewards, Steps, apply, chain_of, over_actions, squared_radius
+
+Detail = Literal["covariance", "variance", "mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """Conditional moments of what follows, for each state: V, W (S,), U, C (S, D), M (S, D, D)."""
+
+    V: FloatS
+    W: FloatS
+    U: FloatArray
+    C: FloatArray
+    M: FloatArray  # (S, D, D), or (S, D): its diagonal, or (S, 0)
+
+
+def reward_to_go_moments(
+    mdp: MDP,
+    policy: Any,
+    *,
+    behaviour: Any = None,
+    horizon: int | None = None,
+    baseline: Any = None,
+    critic: Any = None,
+    return_discount: float | None = None,
+    time_discount: float | None = None,
+    detail: Detail = "covariance",
+) -> Moments:
+    """Mean and covariance of the reward-to-go (GPOMDP) and actor-critic estimators.
+
+    Parameters
+    ----------
+    mdp : MDP
+    policy : pi (S, A), or (family, theta)
+        Whose gradient is estimated.
+    behaviour : (S, A) array_like, optional
+        Who acts; the estimator then weights each decision by the ratios so far.
+    horizon : int, optional
+        Stop after so many actions. The model's own if omitted; without one, never.
+    baseline : float, (S,) or (T, S) array_like, reward units, optional
+        Subtracted from what follows.
+    critic : (S,) or (T+1, S) array_like, reward units, optional
+        With a critic v, rewards are r + gamma v(s') - v(s): v is 0 on terminal states and where a
+        finite horizon ends; where ``horizon`` only cuts, v(s') is kept (bootstrapped).
+    return_discount : float, optional
+        kappa; gamma if omitted, without a critic; 0 (one-step actor-critic) with one.
+        gamma * lambda gives GAE(lambda).
+    time_discount : float, optional
+        c; gamma if omitted. 1 leaves gamma^t out.
+    detail : {"covariance", "variance", "mean"}
+
+    Returns
+    -------
+    Moments
+
+    Raises
+    ------
+    ModelError
+        If the behaviour never takes an action that the policy takes; if episodes do not end and a
+        discount is 1.
+
+    Notes
+    -----
+    Time O(T (S^2 D^2)) for a covariance, O(T S^2 D) for variances; without a horizon O(S^3 + S^2
+    D^2). Memory O(S D^2). Without a horizon the second moments exist if and only if
+    max(c, kappa)^2 K_2 has a spectral radius below 1 on the states that are reached, K_2 the chain
+    weighted by the squared ratios.
+
+    Examples
+    --------
+    >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], horizon=1)
+    >>> moments = reward_to_go_moments(mdp, [[0.5, 0.5]])
+    >>> moments.mean, moments.covariance
+    (array([-0.25,  0.25]), array([[ 0.0625, -0.0625],
+           [-0.0625,  0.0625]]))
+    """
+    steps, acting = Steps(mdp), Acting(mdp, policy, behaviour)
+    c = mdp.gamma if time_discount is None else time_discount
+    kappa = return_discount
+    if kappa is None:
+        kappa = mdp.gamma if critic is None else 0.0
+    length = mdp.horizon if horizon is None else horizon
+    recursion = _Recursion(steps, acting, kappa, c, detail)
+    if length is None:
+        return recursion.forever(_stationary(baseline, mdp), _stationary(critic, mdp))
+    at_time = _timed(baseline, mdp, length, "baseline")
+    values = None if critic is None else _timed(critic, mdp, length + 1, "critic")
+    return recursion.backward(length, at_time, values)
+
+
+def _stationary(x: Any, mdp: MDP) -> FloatS | None:
+    """(S,) from a number or an array."""
+    if x is None:
+        return None
+    table = as_floats(x, "baseline or critic")
+    if table.shape not in ((), (mdp.n_states,)):
+        raise ModelError(
+            f"a baseline or critic of shape {table.shape} depends on time; without a horizon it "
+            f"must be a number or (S,) = ({mdp.n_states},)."
+        )
+    return np.broadcast_to(table, (mdp.n_states,))
+
+
+def _timed(x: Any, mdp: MDP, length: int, name: str) -> FloatArray:
+    """(length, S) from a number, (S,) or (length, S)."""
+    table = as_floats(0.0 if x is None else x, name)
+    if table.shape not in ((), (mdp.n_states,), (length, mdp.n_states)):
+        raise ModelError(
+            f"{name} has shape {table.shape}; it must be a number, (S,) = ({mdp.n_states},) or "
+            f"({length}, {mdp.n_states})."
+        )
+    return np.broadcast_to(table, (length, mdp.n_states))
+
+
+@dataclass(frozen=True, slots=True)
+class _Recursion:
+    steps: Steps
+    acting: Acting
+    kappa: float
+    c: float
+    detail: Detail
+
+    def backward(self, length: int, baseline: FloatArray, critic: FloatArray | None) -> Moments:
+        """From the end of the horizon to time 0."""
+        mdp = self.steps.mdp
+        n, size = mdp.n_states, self.acting.size
+        outer = {"covariance": (size, size), "variance": (size,), "mean": (0,)}[self.detail]
+        ends = mdp.objective == "finite" and length == mdp.horizon
+        tails = Tails(
+            np.zeros(n),
+            np.zeros(n),
+            np.zeros((n, size)),
+            np.zeros((n, size)),
+            np.zeros((n, *outer)),
+        )
+        plain = self.steps.rewards() if critic is None else None
+        for t in range(length - 1, -1, -1):
+            last = ends and t == length - 1
+            shift = self.steps.final() if last else None
+            if critic is not None:
+                by_critic = self.steps.critic(critic[t], None if last else critic[t + 1])
+                shift = by_critic if shift is None else shift + by_critic
+            rewards = plain if shift is None and plain is not None else self.steps.rewards(shift)
+            tails = self._one_step(tails, rewards, baseline[t])
+        return self._answer(tails)
+
+    def _one_step(self, after: Tails, rewards: Rewards, bl: FloatS) -> Tails:
+        q1, q2, psi = self.acting.q1, self.acting.q2, self.acting.score
+        P, kappa, c = self.steps.P, self.kappa, self.c
+        n_states, n_actions = q1.shape
+        base = np.repeat(bl, n_actions)
+        e1 = rewards.mean + kappa * (P @ after.V)
+        first = (q1.reshape(-1) * (e1 - base)).reshape(n_states, 1, n_actions)
+        PU = apply(P, after.U)
+        U = np.matmul(first, psi)[:, 0] + c * over_actions(q1, PU)
+        V = over_actions(q1, e1)
+        if self.detail == "mean":
+            return replace(after, V=V, U=U)
+        e2 = rewards.second + 2 * kappa * (rewards.first @ after.V) + kappa**2 * (P @ after.W)
+        W = over_actions(q2, e2)
+        rU, PC = apply(rewards.first, after.U), apply(P, after.C)
+        second = (q2.reshape(-1) * (e2 - base * e1)).reshape(n_states, 1, n_actions)
+        C = np.matmul(second, psi)[:, 0] + c * over_actions(q2, rU + kappa * PC)
+        cross = rU + kappa * PC - base[:, None] * PU  # E[(G/w - baseline) X' | s, a]
+        M = self._products(e2 - 2 * base * e1 + base**2, cross)
+        M = M + c**2 * over_actions(q2, apply(P, after.M))
+        return Tails(V, W, U, C, M)
+
+    def _products(self, square: FloatS, cross: FloatArray) -> FloatArray:
+        """sum_a q2 (psi psi' square + c (psi cross' + cross psi')), or its diagonal."""
+        q2, psi = self.acting.q2, self.acting.score
+        n_states, n_actions = q2.shape
+        cross = cross.reshape(n_states, n_actions, -1)
+        half = psi * square.reshape(n_states, n_actions, 1) / 2 + self.c * cross
+        weighted = q2[:, :, None] * psi
+        product: FloatArray
+        if self.detail == "variance":
+            product = 2 * (weighted * half).sum(axis=1)
+            return product
+        product = np.matmul(weighted.transpose(0, 2, 1), half)
+        return product + product.transpose(0, 2, 1)
+
+    def _answer(self, tails: Tails) -> Moments:
+        mu = self.steps.mdp.mu
+        mean = mu @ tails.U
+        if self.detail == "mean":
+            return Moments(mean, None)
+        second = np.tensordot(mu, tails.M, axes=1)
+        if self.detail == "variance":
+            return Moments(mean, np.maximum(second - mean**2, 0.0))
+        covariance = second - np.outer(mean, mean)
+        return Moments(mean, np.maximum(np.diag(covariance), 0.0), covariance)
+
+    def forever(self, baseline: FloatS | None, critic: FloatS | None) -> Moments:
+        """Without a horizon: the fixed point of one step, line by line."""
+        steps, acting, kappa, c = self.steps, self.acting, self.kappa, self.c
+        mdp = steps.mdp
+        q1, q2, psi = acting.q1, acting.q2, acting.score
+        n_states, n_actions = q1.shape
+        kept = acting.reached & ~mdp.terminal
+        K1 = chain_of(steps, q1)[np.ix_(kept, kept)]
+        self._check_ends()
+        bl = np.zeros(n_states) if baseline is None else baseline
+        rewards = steps.rewards(None if critic is None else steps.critic(critic, critic))
+        base = np.repeat(bl, n_actions)
+        P = steps.P
+
+        def solve(factor: float, chain: FloatArray, right: FloatArray) -> FloatArray:
+            x = np.zeros_like(right)
+            flat = right[kept].reshape(int(kept.sum()), -1)
+            matrix = np.eye(len(chain)) - factor * chain
+            x[kept] = np.linalg.solve(matrix, flat).reshape(-1, *right.shape[1:])
+            return x
+
+        V = solve(kappa, K1, over_actions(q1, rewards.mean))
+        e1 = rewards.mean + kappa * (P @ V)
+        first = (q1.reshape(-1) * (e1 - base)).reshape(n_states, 1, n_actions)
+        U = solve(c, K1, np.matmul(first, psi)[:, 0])
+        empty = np.zeros((n_states, 0))
+        if self.detail == "mean":
+            return self._answer(Tails(V, V, U, U, empty))
+        K2 = K1
+        if not acting.on_policy:
+            K2 = chain_of(steps, q2)[np.ix_(kept, kept)]
+            radius = max(c, kappa) ** 2 * squared_radius(steps, acting)
+            if not radius < 1 - 1e-12:
+                mean = mdp.mu @ U
+                infinite = np.full(len(mean), np.inf)
+                note = f"the squared weights grow: spectral radius {radius:.6g} is not below 1"
+                return Moments(mean, infinite, note=note)
+        rV = rewards.first @ V
+        W = solve(kappa**2, K2, over_actions(q2, rewards.second + 2 * kappa * rV))
+        e2 = rewards.second + 2 * kappa * rV + kappa**2 * (P @ W)
+        PU, rU = apply(P, U), apply(rewards.first, U)
+        second = (q2.reshape(-1) * (e2 - base * e1)).reshape(n_states, 1, n_actions)
+        C = solve(c * kappa, K2, np.matmul(second, psi)[:, 0] + c * over_actions(q2, rU))
+        cross = rU + kappa * apply(P, C) - base[:, None] * PU
+        M = solve(c**2, K2, self._products(e2 - 2 * base * e1 + base**2, cross))
+        return self._answer(Tails(V, W, U, C, M))
+
+    def _check_ends(self) -> None:
+        """Every series must converge: its factor below 1, or episodes that end almost surely."""
+        factor = max(self.kappa, self.c)
+        if factor > 1 or (factor == 1 and not self.acting.ends):
+            raise ModelError(
+                "without a horizon this estimator needs episodes that end almost surely: its "
+                "scores are not discounted, and under this policy they never stop. Give horizon=."
+            )

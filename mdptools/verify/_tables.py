@@ -1,0 +1,131 @@
+"""What the recursions run on: weighted transition operators, and sums over actions.
+
+Takes     an MDP, a policy and a behaviour policy.
+Gives     P f, P(r f) and P(r^2) as matrices over branches, and the weights q_k = b (pi / b)^k.
+Source    law of total expectation over the branches (s', r, p) of a pair.
+Not here  the recursions (`_reward_to_go`, `_whole_return`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import kernel
+from ..arrays import BoolS, FloatArray, FloatS, FloatSA, IntArray
+from ..errors import ModelError
+from ..model import MDP
+from ..policies import check_policy, split_policy
+from ..structure import improper_states, reachable
+
+DENSE = 0.2
+"""The share of entries above which a dense product is faster than a sparse one."""
+
+
+class Steps:
+    """One step of the model, with rewards that may be shifted by potentials of a critic."""
+
+    def __init__(self, mdp: MDP) -> None:
+        law = mdp.branches
+        self.mdp = mdp
+        self.row: IntArray = law.row
+        self.next_state: IntArray = law.next_state
+        self.prob: FloatArray = law.prob
+        self.reward: FloatArray = law.reward
+        self.state: IntArray = self.row // mdp.n_actions
+        self.live: BoolS = ~mdp.terminal
+        std = np.zeros(mdp.R.size) if mdp.reward_std is None else mdp.reward_std.reshape(-1)
+        self.noise: FloatS = std**2
+        self.P = self._matrix(self.prob)
+
+    def _matrix(self, weights: FloatArray) -> Any:
+        """(S*A, S): sums of weights over the branches of a pair into a successor."""
+        n_pairs, n_states = self.mdp.R.size, self.mdp.n_states
+        dense = len(weights) > DENSE * n_pairs * n_states
+        return kernel.table(self.row, self.next_state, weights, n_pairs, n_states, dense=dense)
+
+    def rewards(self, shift: FloatArray | None = None) -> Rewards:
+        """P(r f) and P(r^2 f) with ``shift`` (one number for each branch) added to the rewards."""
+        r = self.reward if shift is None else self.reward + shift
+        square = self.prob * (r * r + self.noise[self.row])
+        return Rewards(self._matrix(self.prob * r), self._matrix(square))
+
+    def final(self) -> FloatArray | None:
+        """What is added to the last reward of a finite horizon, for each branch."""
+        if self.mdp.final is None:
+            return None
+        paid: FloatArray = self.mdp.gamma * self.mdp.final[self.next_state]
+        return paid
+
+    def critic(self, v: FloatS, v_next: FloatS | None) -> FloatArray:
+        """gamma v'(s') - v(s) for each branch; nothing is bootstrapped where v_next is None."""
+        after = 0.0 if v_next is None else self.mdp.gamma * (v_next * self.live)[self.next_state]
+        return after - v[self.state]
+
+
+class Rewards:
+    """P(r f) and P(r^2 f) for one kind of reward."""
+
+    def __init__(self, first: Any, square: Any) -> None:
+        self.first = first  # (S*A, S): sums of p r
+        self.square = square  # (S*A, S): sums of p r^2
+        ones = np.ones(first.shape[1])
+        self.mean: FloatS = first @ ones  # (S*A,)
+        self.second: FloatS = square @ ones  # (S*A,)
+
+
+class Acting:
+    """Who acts and who is scored: weights q_k(s, a), scores psi(s, a)."""
+
+    def __init__(self, mdp: MDP, policy: Any, behaviour: Any) -> None:
+        pi, family, theta = split_policy(mdp, policy)
+        b = pi if behaviour is None else check_policy(mdp, behaviour)
+        if pi.ndim != 2 or b.ndim != 2:
+            raise ModelError(
+                "policy and behaviour must be (S, A) tables here; a policy that depends on time "
+                "is served by enumeration."
+            )
+        live = (~mdp.terminal)[:, None]
+        missing = np.argwhere(live & (pi > 0) & (b == 0))
+        if len(missing):
+            s, a = (int(i) for i in missing[0])
+            raise ModelError(
+                f"behaviour never takes action {mdp.name_of_action(a)} in state "
+                f"{mdp.name_of_state(s)}, which the policy takes with {pi[s, a]:.3g}: no "
+                f"importance weight can make up for that. Give it some probability."
+            )
+        ratio = np.divide(pi, b, out=np.zeros_like(pi), where=b > 0)
+        self.on_policy = behaviour is None
+        self.q1: FloatSA = live * b * ratio
+        self.q2: FloatSA = live * b * ratio**2
+        self.score: FloatArray = family.score(theta)  # (S, A, D)
+        self.size = self.score.shape[2]
+        self.reached: BoolS = reachable(mdp, pi=b)
+        self.ends = not (improper_states(mdp, pi) & self.reached).any()
+
+
+def over_actions(weights: FloatSA, of_pairs: FloatArray) -> FloatArray:
+    """sum_a weights(s, a) f(s, a, ...), from (S*A, ...) to (S, ...)."""
+    n_states, n_actions = weights.shape
+    table = of_pairs.reshape(n_states, n_actions, -1)
+    summed: FloatArray = np.matmul(weights[:, None, :], table)[:, 0, :]
+    return summed.reshape(n_states, *of_pairs.shape[1:])
+
+
+def apply(matrix: Any, f: FloatArray) -> FloatArray:
+    """matrix @ f for f (S, ...): every trailing axis at once."""
+    product: FloatArray = matrix @ f.reshape(len(f), -1)
+    return product.reshape(matrix.shape[0], *f.shape[1:])
+
+
+def chain_of(steps: Steps, weights: FloatSA) -> FloatArray:
+    """sum_a weights(s, a) P(s' | s, a) as an (S, S) array."""
+    return kernel.to_dense(kernel.mix(steps.mdp.P, weights))
+
+
+def squared_radius(steps: Steps, acting: Acting) -> float:
+    """The spectral radius of K_2, the chain weighted by squared ratios, where episodes get to."""
+    kept = acting.reached & ~steps.mdp.terminal
+    weighted = chain_of(steps, acting.q2)[np.ix_(kept, kept)]
+    return float(np.abs(np.linalg.eigvals(weighted)).max(initial=0.0))
