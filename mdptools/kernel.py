@@ -558,8 +558,12 @@ def _lapack() -> tuple[Any, Any]:
     return dgetrf, dgetrs
 
 
+LARGE = 10_000
+"""States above which a sparse system is iterated on: an LU of a random graph would fill in."""
+
+
 class Resolvent:
-    """(I - gamma P_pi)^-1 by one LU factorisation: the sum of the discounted powers of P_pi.
+    """(I - gamma P_pi)^-1, the sum of the discounted powers of P_pi.
 
     Parameters
     ----------
@@ -573,13 +577,16 @@ class Resolvent:
 
     Notes
     -----
-    Dense: 2/3 n^3 flops by LAPACK. Sparse: SuperLU; the fill-in depends on the graph.
+    Dense: one LU by LAPACK, 2/3 n^3 flops. Sparse: one LU by SuperLU. It fills in on random graphs,
+    on which GMRES converges within a few products; so above 10,000 states GMRES is tried first, and
+    the LU, which is good at grids and lines, where that does not get on.
     """
 
-    __slots__ = ("_lu", "_pivots", "_solve_sparse")
+    __slots__ = ("_lu", "_matrix", "_pivots", "_solve_sparse")
 
     def __init__(self, chain: Chain, gamma: float) -> None:
         self._solve_sparse: Any = None
+        self._matrix: Any = None
         if isinstance(chain, np.ndarray):
             dgetrf, _ = _lapack()
             matrix = chain * -gamma
@@ -590,12 +597,19 @@ class Resolvent:
             if info != 0:
                 raise ArithmeticError("I - gamma P_pi is singular in float64")
             return
-        from scipy.sparse import eye_array
+        from scipy.sparse import csr_array
+
+        index = np.arange(chain.shape[0] + 1)
+        identity = csr_array((np.ones(len(index) - 1), index[:-1], index))
+        self._matrix = identity - gamma * chain
+        if chain.shape[0] <= LARGE:
+            self._factor()
+
+    def _factor(self) -> None:
         from scipy.sparse.linalg import splu
 
-        columns = (eye_array(chain.shape[0]) - gamma * chain).tocsc()
         try:
-            self._solve_sparse = splu(columns).solve
+            self._solve_sparse = splu(self._matrix.tocsc()).solve
         except RuntimeError as error:  # SuperLU's word for a zero pivot
             raise ArithmeticError("I - gamma P_pi is singular in float64") from error
 
@@ -609,9 +623,31 @@ class Resolvent:
 
     def _solved(self, b: FloatS, *, adjoint: bool) -> FloatS:
         x: FloatS
-        if self._solve_sparse is not None:
-            x = self._solve_sparse(b, "T" if adjoint else "N")
+        if self._matrix is None:
+            _, dgetrs = _lapack()
+            x, _ = dgetrs(self._lu, self._pivots, b, trans=0 if adjoint else 1)
             return x
-        _, dgetrs = _lapack()
-        x, _ = dgetrs(self._lu, self._pivots, b, trans=0 if adjoint else 1)
+        if self._solve_sparse is None:
+            iterated = _refined(self._matrix.T.tocsr() if adjoint else self._matrix, b)
+            if iterated is not None:
+                return iterated
+            self._factor()
+        x = self._solve_sparse(b, "T" if adjoint else "N")
         return x
+
+
+def _refined(matrix: Any, b: FloatS) -> FloatS | None:
+    """x with matrix x = b: GMRES to five digits, again for what is left; None if that fails."""
+    from scipy.sparse.linalg import gmres
+
+    x = np.zeros_like(b)
+    left = b
+    begin = size = np.abs(b).max(initial=0.0)
+    for _ in range(20):
+        step, _ = gmres(matrix, left, atol=0.0, restart=30, maxiter=10)
+        after = b - matrix @ (x + step)
+        remaining = np.abs(after).max(initial=0.0)
+        if not remaining < size / 2:
+            break
+        x, left, size = x + step, after, remaining
+    return x if size <= 1e-9 * begin else None

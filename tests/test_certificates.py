@@ -4,22 +4,24 @@ import math
 from fractions import Fraction
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import Case, rescaled
 
+import oracles
 from mdptools import MDP, Certificate, certificates
 from mdptools.bellman import backup, expect_actions
 from mdptools.problems import small
 from mdptools.testing.strategies import mdps, policies
+from properties import Case, rescaled
 
 
 @st.composite
 def models_and_values(draw, **kinds):
     """A discounted model at some scale, and any V (0 on terminal states) at the scale of V*."""
-    mdp = rescaled(draw(mdps(objective="discounted", **kinds)), draw(st.sampled_from((1.0, 1e-9, 1e9))))
+    mdp = rescaled(
+        draw(mdps(objective="discounted", **kinds)), draw(st.sampled_from((1.0, 1e-9, 1e9)))
+    )
     size = np.abs(mdp.R).max() / (1 - mdp.gamma)
     parts = st.integers(-1000, 1000)
     V = np.array([draw(parts) * size / 700 for _ in range(mdp.n_states)])
@@ -27,7 +29,9 @@ def models_and_values(draw, **kinds):
     return mdp, V
 
 
-@pytest.mark.parametrize(("bound", "loss"), [(-1e-300, 1.0), (1.0, -1.0), (math.nan, 1.0), (1.0, math.nan)])
+@pytest.mark.parametrize(
+    ("bound", "loss"), [(-1e-300, 1.0), (1.0, -1.0), (math.nan, 1.0), (1.0, math.nan)]
+)
 def test_a_bound_is_a_number_from_zero_up(bound, loss):
     """Seen failing: with `bound < 0` for `not bound >= 0` (nan); with the loss not looked at."""
     with pytest.raises(ValueError, match="a bound must be >= 0, got bound .* from a theorem"):

@@ -331,3 +331,35 @@ def test_a_singular_matrix_is_an_arithmetic_error(form):
     chain = np.eye(2) if form == "dense" else sparse.csr_array(np.eye(2))
     with pytest.raises(ArithmeticError, match="singular in float64"):
         kernel.Resolvent(chain, 1.0)
+
+
+@pytest.mark.parametrize("adjoint", [False, True])
+def test_large_sparse_systems_are_iterated_on(monkeypatch, adjoint):
+    """GMRES where it converges: the same answer as the LU of the dense chain, and no LU at all.
+
+    Seen failing: with one round of five digits; with the matrix for its transpose.
+    """
+    monkeypatch.setattr(kernel, "LARGE", 10)
+    rng = np.random.default_rng(0)
+    chain = rng.dirichlet(np.ones(60), 60)
+    sparse_chain = sparse.csr_array(chain)
+    b = rng.normal(size=60)
+    resolvent = kernel.Resolvent(sparse_chain, 0.99)
+    monkeypatch.setattr(kernel.Resolvent, "_factor", None)  # an LU would be an error
+    found = resolvent.solve_adjoint(b) if adjoint else resolvent.solve(b)
+    matrix = np.eye(60) - 0.99 * chain
+    truth = np.linalg.solve(matrix.T if adjoint else matrix, b)
+    assert np.abs(found - truth).max() <= 1e-11 * np.abs(truth).max()
+
+
+def test_where_iterating_does_not_get_on_there_is_an_lu(monkeypatch):
+    """A fair walk of 3,000 states: its expected time is 2e6, and GMRES is lost.
+
+    Seen failing: with GMRES's last iterate given out.
+    """
+    monkeypatch.setattr(kernel, "LARGE", 10)
+    n = 3000
+    walk = sparse.csr_array(sparse.diags([np.full(n - 1, 0.5)] * 2, [-1, 1]))
+    time = kernel.Resolvent(walk, 1.0).solve(np.ones(n))
+    i = np.arange(1, n + 1)
+    assert np.abs(time / (i * (n + 1.0 - i)) - 1).max() <= 1e-9

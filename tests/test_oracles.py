@@ -6,8 +6,6 @@ Source    Puterman (1994); Kemeny and Snell (1960) for the random walk; pymdptoo
 Not here  anything imported from mdptools.
 """
 
-# ruff: noqa: SIM300 (best.V is an array and no constant: it may stand on the left)
-
 import itertools
 import math
 from fractions import Fraction

@@ -80,7 +80,22 @@ class Softmax:
         return 1.0 / self.temperature
 
     def check(self, theta: Any) -> FloatSA:
-        """``theta`` as an array, if it has the right shape and is finite at allowed pairs."""
+        """``theta`` as an array, if it has the right shape and is finite at allowed pairs.
+
+        Parameters
+        ----------
+        theta : (S, A) array_like
+            Logits; a complex array passes as it is.
+
+        Returns
+        -------
+        (S, A) array
+
+        Raises
+        ------
+        ModelError
+            Naming the state and the action whose logit is not finite, or the shape.
+        """
         complex_step = isinstance(theta, np.ndarray) and theta.dtype.kind == "c"
         logits: Any = theta if complex_step else as_floats(theta, "theta")
         if logits.shape != self.shape:
@@ -102,15 +117,42 @@ class Softmax:
     def log_probs(self, theta: Any) -> FloatSA:
         """log pi(a | s), (S, A); -inf at refused pairs.
 
-        Exact to a few eps relative to the spread of the logits, however large they are: the
-        largest logit is subtracted first.
+        Parameters
+        ----------
+        theta : (S, A) array_like
+
+        Returns
+        -------
+        (S, A) array
+            Exact to a few eps relative to the spread of the logits, however large they are: the
+            largest logit is subtracted first.
+
+        Raises
+        ------
+        ModelError
+            As for `check`.
         """
         shifted, weights = self._weights(theta)
         logs = shifted - np.log(weights.sum(axis=1, keepdims=True))
         return readonly(np.where(self.mdp.allowed, logs, -np.inf))
 
     def probs(self, theta: Any) -> FloatSA:
-        """pi(a | s), (S, A); rows sum to one."""
+        """pi(a | s), (S, A); rows sum to one, 0 at refused pairs.
+
+        Parameters
+        ----------
+        theta : (S, A) array_like
+
+        Returns
+        -------
+        (S, A) array
+            Read-only.
+
+        Raises
+        ------
+        ModelError
+            As for `check`.
+        """
         _, weights = self._weights(theta)
         return readonly(weights / weights.sum(axis=1, keepdims=True))
 
@@ -126,7 +168,21 @@ class Softmax:
     def pullback(self, theta: Any, dJ_dpi: FloatSA) -> FloatSA:
         """dJ/dtheta (S, A) from dJ/dpi (S, A), or (H, S, A) summed over time.
 
-        ``pi(a|s) (G(s, a) - sum_b pi(b|s) G(s, b)) / temperature`` with G = dJ_dpi.
+        Parameters
+        ----------
+        theta : (S, A) array_like
+        dJ_dpi : (S, A) or (H, S, A) array
+            What it holds at refused pairs does not matter.
+
+        Returns
+        -------
+        (S, A) array
+            ``pi(a|s) (G(s, a) - sum_b pi(b|s) G(s, b)) / temperature`` with G = dJ_dpi.
+
+        Raises
+        ------
+        ModelError
+            If dJ_dpi has another shape; or as for `check`.
         """
         return pull_back(self.probs(theta), dJ_dpi) / self.temperature
 
@@ -148,11 +204,32 @@ class Softmax:
         -------
         (N, S*A) array
             Time and memory O(N T + N S A).
+
+        Raises
+        ------
+        ModelError
+            If s, a and w have different shapes, or name states or actions that do not exist; or as
+            for `check`.
         """
         return accumulate_scores(self.probs(theta), s, a, w) / self.temperature
 
     def score(self, theta: Any) -> FloatArray:
-        """grad log pi(a | s), (S, A, D); zero at refused pairs. Memory O(S^2 A^2)."""
+        """grad log pi(a | s); zero at refused pairs.
+
+        Parameters
+        ----------
+        theta : (S, A) array_like
+
+        Returns
+        -------
+        (S, A, S*A) array
+            Time and memory O(S^2 A^2): for small models. `accumulate` needs none of it.
+
+        Raises
+        ------
+        ModelError
+            As for `check`.
+        """
         return dense_scores(self.probs(theta), self.mdp.allowed) / self.temperature
 
 

@@ -280,6 +280,11 @@ def _notes(
     mdp, notes = case.mdp, []
     if case.cut:
         notes.append(f"trajectories that run for {case.length} steps are cut there (truncated)")
+    if scale == 0:
+        notes.append(
+            "every row is zero, and so is the target: these trajectories decide nothing. Take a "
+            "longer horizon or another model (mdptools.testing.models has some)"
+        )
     if mdp.reward_std is not None:
         notes.append(
             "reward noise was enumerated as +-reward_std: exact for estimators that are affine in "

@@ -47,6 +47,7 @@ def reward_to_go_moments(
     critic: Any = None,
     return_discount: float | None = None,
     time_discount: float | None = None,
+    truncation: Literal["fixed", "geometric"] = "fixed",
     detail: Detail = "covariance",
 ) -> Moments:
     """Mean and covariance of the reward-to-go (GPOMDP) and actor-critic estimators.
@@ -70,6 +71,9 @@ def reward_to_go_moments(
         gamma * lambda gives GAE(lambda).
     time_discount : float, optional
         c; gamma if omitted. 1 leaves gamma^t out.
+    truncation : {"fixed", "geometric"}
+        "geometric": after each reward the trajectory goes on with probability gamma only. The
+        discounts kappa and c are then 1 if omitted: survival discounts already.
     detail : {"covariance", "variance", "mean"}
 
     Returns
@@ -97,11 +101,16 @@ def reward_to_go_moments(
     (array([-0.25,  0.25]), array([[ 0.0625, -0.0625],
            [-0.0625,  0.0625]]))
     """
-    steps, acting = Steps(mdp), Acting(mdp, policy, behaviour)
-    c = mdp.gamma if time_discount is None else time_discount
+    if truncation not in ("fixed", "geometric"):
+        raise ModelError(f"truncation is {truncation!r}; it must be 'fixed' or 'geometric'.")
+    survives = truncation == "geometric"
+    steps = Steps(mdp, survival=mdp.gamma if survives else 1.0)
+    acting = Acting(mdp, policy, behaviour)
+    discount = 1.0 if survives else mdp.gamma
+    c = discount if time_discount is None else time_discount
     kappa = return_discount
     if kappa is None:
-        kappa = mdp.gamma if critic is None else 0.0
+        kappa = discount if critic is None else 0.0
     length = mdp.horizon if horizon is None else horizon
     recursion = _Recursion(steps, acting, kappa, c, detail)
     if length is None:
@@ -264,7 +273,8 @@ class _Recursion:
     def _check_ends(self) -> None:
         """Every series must converge: its factor below 1, or episodes that end almost surely."""
         factor = max(self.kappa, self.c)
-        if factor > 1 or (factor == 1 and not self.acting.ends):
+        ends = self.acting.ends or self.steps.survival < 1
+        if factor > 1 or (factor == 1 and not ends):
             raise ModelError(
                 "without a horizon this estimator needs episodes that end almost surely: its "
                 "scores are not discounted, and under this policy they never stop. Give horizon=."

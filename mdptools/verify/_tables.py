@@ -8,6 +8,7 @@ Not here  the recursions (`_reward_to_go`, `_whole_return`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,14 @@ DENSE = 0.2
 
 
 class Steps:
-    """One step of the model, with rewards that may be shifted by potentials of a critic."""
+    """One step of the model, with rewards that may be shifted by potentials of a critic.
 
-    def __init__(self, mdp: MDP) -> None:
+    After its reward a trajectory survives with probability ``survival``: P f and P(r f) hold that
+    factor once, because they speak of what follows; r and r^2 alone do not.
+    """
+
+    def __init__(self, mdp: MDP, survival: float = 1.0) -> None:
+        self.survival = survival
         law = mdp.branches
         self.mdp = mdp
         self.row: IntArray = law.row
@@ -37,7 +43,7 @@ class Steps:
         self.live: BoolS = ~mdp.terminal
         std = np.zeros(mdp.R.size) if mdp.reward_std is None else mdp.reward_std.reshape(-1)
         self.noise: FloatS = std**2
-        self.P = self._matrix(self.prob)
+        self.P = self._matrix(survival * self.prob)
 
     def _matrix(self, weights: FloatArray) -> Any:
         """(S*A, S): sums of weights over the branches of a pair into a successor."""
@@ -48,8 +54,16 @@ class Steps:
     def rewards(self, shift: FloatArray | None = None) -> Rewards:
         """P(r f) and P(r^2 f) with ``shift`` (one number for each branch) added to the rewards."""
         r = self.reward if shift is None else self.reward + shift
-        square = self.prob * (r * r + self.noise[self.row])
-        return Rewards(self._matrix(self.prob * r), self._matrix(square))
+        first, square = self.prob * r, self.prob * (r * r + self.noise[self.row])
+        sums: list[Any] = [
+            np.bincount(self.row, weights=x, minlength=self.mdp.R.size) for x in (first, square)
+        ]
+        return Rewards(
+            first=self._matrix(self.survival * first),
+            square=self._matrix(self.survival * square),
+            mean=sums[0],
+            second=sums[1],
+        )
 
     def final(self) -> FloatArray | None:
         """What is added to the last reward of a finite horizon, for each branch."""
@@ -64,15 +78,14 @@ class Steps:
         return after - v[self.state]
 
 
+@dataclass(frozen=True, slots=True)
 class Rewards:
-    """P(r f) and P(r^2 f) for one kind of reward."""
+    """P(r f) and P(r^2 f), and the means of r and r^2, for one kind of reward."""
 
-    def __init__(self, first: Any, square: Any) -> None:
-        self.first = first  # (S*A, S): sums of p r
-        self.square = square  # (S*A, S): sums of p r^2
-        ones = np.ones(first.shape[1])
-        self.mean: FloatS = first @ ones  # (S*A,)
-        self.second: FloatS = square @ ones  # (S*A,)
+    first: Any  # (S*A, S)
+    square: Any  # (S*A, S)
+    mean: FloatS  # (S*A,)
+    second: FloatS  # (S*A,)
 
 
 class Acting:
@@ -120,8 +133,8 @@ def apply(matrix: Any, f: FloatArray) -> FloatArray:
 
 
 def chain_of(steps: Steps, weights: FloatSA) -> FloatArray:
-    """sum_a weights(s, a) P(s' | s, a) as an (S, S) array."""
-    return kernel.to_dense(kernel.mix(steps.mdp.P, weights))
+    """sum_a weights(s, a) P(s' | s, a) as an (S, S) array, with the chance to survive."""
+    return steps.survival * kernel.to_dense(kernel.mix(steps.mdp.P, weights))
 
 
 def squared_radius(steps: Steps, acting: Acting) -> float:

@@ -26,7 +26,7 @@ def test_help_fits_in_80_columns_and_shows_exit_codes(mdptools):
     done = mdptools("--help")
     assert done.code == 0 and done.err == ""
     assert max(map(len, done.lines)) <= 80
-    for text in ("mdptools solve gym:FrozenLake-v1 --gamma 0.99", "Exit codes: 0 done", "solve"):
+    for text in ("mdptools verify gym:FrozenLake-v1 --gamma 0.99", "Exit codes: 0 done", "solve"):
         assert text in done.out
 
 

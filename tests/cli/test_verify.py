@@ -34,7 +34,7 @@ def test_frozen_lake_is_verified(frozen_lake):
     assert max(map(len, frozen_lake.lines)) <= 80
     head = next(i for i, line in enumerate(frozen_lake.lines) if "verdict" in line)
     assert frozen_lake.lines[head].split() == (
-        "estimator bias of |g| sd for 10 % sample verdict".split()
+        ["estimator", "bias", "of", "|g|", "sd", "for", "10", "%", "sample", "verdict"]
     )
     table = frozen_lake.lines[head + 1 : head + 1 + len(ROWS)]
     assert [re.split(r"\s{2,}", line.strip())[0] for line in table] == ROWS

@@ -214,7 +214,7 @@ def test_the_error_of_a_critic_is_what_its_docstring_says():
 def test_a_geometric_cut_makes_gamma_one_right():
     """One check with seeded draws: |z| < 5 for each of 4 free coordinates (false alarm: 2e-6).
 
-    Seen failing: with the discount used on top of the cut."""
+    Seen failing: with the cut one step late."""
     mdp = model(gamma=0.7)
     family = Softmax(mdp, temperature=0.7)
     batch = rollout(mdp, (family, THETA), 200_000, rng=4, truncation="geometric")
@@ -274,14 +274,15 @@ def test_baselines_of_the_batch_are_their_loops(some):
 def test_trajectories_without_steps_are_rows_of_zeros(some):
     """Seen failing: with the baseline of a trajectory without steps scored."""
     empty = Trajectories.from_steps([[], []], last=[3, 0], logp=[[], []])
-    for rows, none in (
-        (f(some, *x, off_policy=True), f(empty, *x, off_policy=True))
-        for f, *x in (
-            (reinforce, FAMILY, THETA, GAMMA),
-            (gpomdp, FAMILY, THETA, GAMMA),
-            (actor_critic, FAMILY, THETA, GAMMA, BY_STATE),
-        )
+    for estimator, keywords in (
+        (reinforce, {"baseline": 2.0}),
+        (gpomdp, {"baseline": BY_STATE}),
+        (actor_critic, {"v": BY_STATE}),
     ):
+        rows, none = (
+            estimator(batch, FAMILY, THETA, GAMMA, **keywords, off_policy=True)
+            for batch in (some, empty)
+        )
         assert not rows[some.lengths == 0].any() and rows[some.lengths > 0].any()
         np.testing.assert_array_equal(none, np.zeros((2, 8)))
     for name in ("batch_mean", "leave_one_out"):

@@ -3,15 +3,15 @@
 import math
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import Case, assert_evaluates, looseness, rescaled
 
+import oracles
 from mdptools import MDP, ConvergenceError, ModelError, evaluate
 from mdptools.problems import line_world, small
 from mdptools.testing.strategies import mdps, policies
+from properties import Case, assert_evaluates, looseness, rescaled
 
 # Stay (action 0) or go on (action 1): 0 -> 1 -> 2 -> 3, the end.
 STEPS = np.zeros((4, 2, 4))
@@ -203,7 +203,10 @@ def test_gamma_very_close_to_one(rate):
     Seen failing: with L = 1 / (1 - gamma) without the defect of the rows (1e-15).
     """
     pi = np.array([[0.3, 0.7], [0.6, 0.4]])
-    for mdp in (small(gamma=1 - rate), MDP([[[0.1, 0.2, 0.7]] * 2] * 3, np.eye(3)[:, :2], 1 - rate)):
+    for mdp in (
+        small(gamma=1 - rate),
+        MDP([[[0.1, 0.2, 0.7]] * 2] * 3, np.eye(3)[:, :2], 1 - rate),
+    ):
         policy = np.resize(pi, (mdp.n_states, 2))
         assert_evaluates(Case(mdp), policy, evaluate)
 

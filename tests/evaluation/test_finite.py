@@ -1,15 +1,15 @@
 """Evaluation on a finite horizon: time in front, policies that change with it, the end."""
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import Case, assert_evaluates, total_error
 
+import oracles
 from mdptools import MDP, ModelError, evaluate
 from mdptools.problems import small
 from mdptools.testing.strategies import mdps, policies
+from properties import Case, assert_evaluates, total_error
 
 
 @settings(max_examples=60)
@@ -67,5 +67,7 @@ def test_the_length_of_an_episode():
 def test_a_policy_for_another_horizon_is_refused():
     """Seen failing: with the missing steps made up by broadcasting."""
     mdp = small().with_objective(gamma=1.0, horizon=3)
-    with pytest.raises(ModelError, match=r"must be \(S, A\) = \(2, 2\) or \(H, S, A\) = \(3, 2, 2\)"):
+    with pytest.raises(
+        ModelError, match=r"must be \(S, A\) = \(2, 2\) or \(H, S, A\) = \(3, 2, 2\)"
+    ):
         evaluate(mdp, np.full((1, 2, 2), 0.5))

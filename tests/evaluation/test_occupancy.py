@@ -1,15 +1,15 @@
 """The occupancy d: a law over states, with and without the time after the end."""
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import Case
 
+import oracles
 from mdptools import MDP, ModelError, evaluate, occupancy
 from mdptools.problems import line_world, small
 from mdptools.testing.strategies import mdps, policies
+from properties import Case
 
 RIGHT = np.tile([0.0, 1.0], (5, 1))
 

@@ -3,15 +3,15 @@
 import math
 
 import numpy as np
-import oracles
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from properties import Case, chain_facts
 
+import oracles
 from mdptools import MDP
 from mdptools.evaluation import _stationary
 from mdptools.structure import transient_states
 from mdptools.testing.strategies import mdps, policies
+from properties import Case, chain_facts
 
 
 @settings(max_examples=150)
@@ -39,7 +39,7 @@ def test_what_leaves_the_kept_states_is_worth_nothing(data):
 
     Seen failing: with the whole chain solved.
     """
-    mdp = data.draw(mdps(objective="discounted", min_states=2, terminal=False))
+    mdp = data.draw(mdps(objective="discounted", max_gamma=0.99, min_states=2, terminal=False))
     pi = data.draw(policies(mdp))
     kept = np.arange(mdp.n_states) > 0
     found = _stationary.solve(mdp, pi, kept, mdp.mu)
@@ -49,7 +49,8 @@ def test_what_leaves_the_kept_states_is_worth_nothing(data):
     states = range(1, truth.n_states)
     matrix = [[int(s == t) - truth.gamma * chain[s][t] for t in states] for s in states]
     exact = oracles.solve_exact(matrix, [[rewards[s]] for s in states])
-    assert np.abs(found.V[1:] - oracles.floats(exact).ravel()).max() <= 1e-8
+    truth = oracles.floats(exact).ravel()
+    assert np.abs(found.V[1:] - truth).max() <= 1e-11 * max(1.0, np.abs(truth).max())
 
 
 def test_an_exit_that_float64_can_hardly_see_has_no_bound():

@@ -43,8 +43,9 @@ def test_a_row_that_does_not_sum_to_one(form):
     wrong = changed(changed(P, (0, 0, 0), 0.49), (1, 0, 0), 0.9)
     refused(
         "P[1, 0] sums to 1.1, not 1 (tolerance 1.78e-15): the outcomes of action 0 ('stay') in "
-        "state 1 ('away') are wrong or incomplete. 2 of 4 rows are off; this is the worst. If they are "
-        "counts, divide each row by its sum; if the action does not exist there, pass allowed=.",
+        "state 1 ('away') are wrong or incomplete. 2 of 4 rows are off; this is the worst. If they "
+        "are counts, divide each row by its sum; if the action does not exist there, pass "
+        "allowed=.",
         *(form(wrong), R, 0.9),
         **NAMES,
     )

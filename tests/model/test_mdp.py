@@ -42,9 +42,9 @@ def test_dense_and_sparse_are_the_same_model(mdp):
     for name in ("R", "mu", "final", "allowed", "terminal"):
         assert np.array_equal(getattr(twin, name), getattr(mdp, name)), name
     assert twin.branches.same(mdp.branches)
-    assert twin.facts._replace(dense=True, row_defect=0) == mdp.facts._replace(
-        dense=True, row_defect=0
-    )
+    # The two sum a row in different orders: what depends on its round-off may differ.
+    ours, theirs = (m.facts._replace(dense=True, row_defect=0, time=0) for m in (mdp, twin))
+    assert ours == theirs and twin.facts.time == pytest.approx(mdp.facts.time, rel=1e-9)
 
 
 @given(st.data())

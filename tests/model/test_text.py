@@ -26,7 +26,8 @@ def made_again(mdp):
 def test_dumps_makes_the_same_model_again(mdp, data):
     """Dense and sparse, each objective, with and without law, mask, start, final.
 
-    Seen failing: with mu left out; with the law left out; with numbers rounded to 15 digits; with the indices of a sparse P left out."""
+    Seen failing: with mu left out; with the law left out; with numbers rounded to 15 digits; with
+    the indices of a sparse P left out."""
     n_states, n_actions = mdp.n_states, mdp.n_actions
     more = {}
     if data.draw(st.booleans()):

@@ -1,14 +1,14 @@
 """Backward induction: time, the reward at the end, and policies that depend on the time left."""
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
-from properties import Case, assert_right
 
+import oracles
 from mdptools import MDP, ConvergenceError, backward_induction, evaluate, policy_iteration
 from mdptools.problems import small
 from mdptools.testing.strategies import mdps
+from properties import Case, assert_right
 
 
 @settings(max_examples=60)

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import Case, assert_plans, assert_right, looseness, rescaled
 
+import oracles
 from mdptools import ConvergenceError, ModelError, planning
 from mdptools.problems import small
 from mdptools.testing.strategies import OBJECTIVES, mdps
+from properties import Case, assert_plans, assert_right, looseness, rescaled
 
 
 class Row(NamedTuple):

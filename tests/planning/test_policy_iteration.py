@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import Case, assert_greedy_improves, assert_right
 
 from mdptools import MDP, ConvergenceError, ModelError, evaluate, policy_iteration
 from mdptools.problems import small
 from mdptools.testing.strategies import mdps, policies
+from properties import Case, assert_greedy_improves, assert_right
 
 
 @settings(max_examples=100)

@@ -3,11 +3,10 @@
 import gymnasium
 import numpy as np
 import pytest
-from properties import Case, assert_right
 
 from mdptools import MDP, ModelError, from_gymnasium, planning, solve
 from mdptools.problems import small
-
+from properties import Case, assert_right
 
 
 def newest(name):

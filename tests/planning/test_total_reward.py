@@ -4,12 +4,12 @@ import math
 from fractions import Fraction
 
 import numpy as np
-import oracles
 import pytest
-from properties import Case, assert_right
 
+import oracles
 from mdptools import MDP, ConvergenceError, ModelError, total_reward
 from mdptools.problems import line_world
+from properties import Case, assert_right
 
 
 def moves(nexts, rewards, **keywords):

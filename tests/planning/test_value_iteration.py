@@ -1,15 +1,15 @@
 """Value iteration and Q-iteration: where they start, when they stop, whose Q it is."""
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from properties import Case, assert_right
 
+import oracles
 from mdptools import MDP, ConvergenceError, ModelError, evaluate, q_iteration, value_iteration
 from mdptools.problems import small
 from mdptools.testing.strategies import mdps, policies
+from properties import Case, assert_right
 
 CYCLE = MDP([[[0, 1]], [[1, 0]]], [[1.0], [0.0]], 0.9)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import oracles
 from mdptools import MDP, ModelError, Softmax, check_policy
+from mdptools.policies import SoftmaxAt
 from mdptools.testing.strategies import logits, mdps
 
 TEMPERATURES = st.sampled_from([1.0, 0.5, 3.0])
@@ -208,6 +209,29 @@ def test_accumulate_is_the_weighted_sum_of_scores(data, temperature):
         w[:, -1], a[:, -1] = 0.0, 0
         shorter = family.accumulate(theta, s[:, :-1], a[:, :-1], w[:, :-1])
         assert np.allclose(family.accumulate(theta, s, a, w), shorter, rtol=0, atol=1e-12)
+
+
+@given(st.data())
+def test_the_family_that_is_written_by_pi_itself(data):
+    """At theta = log pi, where pi is positive, it is the softmax. Seen failing: with log pi for
+    pi; with a score of zero where pi is zero."""
+    mdp = data.draw(mdps())
+    theta = data.draw(logits(mdp))
+    at, family = SoftmaxAt(mdp), Softmax(mdp)
+    pi = family.probs(theta)
+    assert (at.shape, at.size, at.pullback_norm) == (family.shape, family.size, 1)
+    assert np.array_equal(at.probs(pi), pi) and np.array_equal(at.score(pi), family.score(theta))
+    G = np.arange(float(theta.size)).reshape(theta.shape)
+    assert np.array_equal(at.pullback(pi, G), family.pullback(theta, G))
+    s, a = np.argwhere(mdp.allowed).T[:, None, :]
+    w = 1.0 + np.arange(s.size)[None, :]
+    assert np.array_equal(at.accumulate(pi, s, a, w), family.accumulate(theta, s, a, w))
+    sure = np.eye(mdp.n_actions)[mdp.allowed.argmax(axis=1)]  # an action that is never taken
+    block = np.eye(mdp.n_actions) - sure[:, None, :]
+    for here, row in np.ndenumerate(mdp.allowed):
+        wanted = block[here] if row else 0 * block[here]
+        mine = at.score(sure)[here].reshape(mdp.n_states, -1)
+        assert np.array_equal(mine[here[0]], wanted)
 
 
 def test_accumulate_takes_many_trajectories():

@@ -36,12 +36,6 @@ def test_cells_add_up_to_the_laws(spread, longest):
         np.testing.assert_array_equal(row[other], row)
 
 
-def test_equal_branches_need_no_second_half():
-    """Seen failing: with light cells at <= 1 (they had a filler, for nothing)."""
-    keep, _ = alias(np.full(12, 0.25), np.array([0, 4, 4, 12]))
-    np.testing.assert_array_equal(keep, 1.0)
-
-
 @pytest.mark.parametrize("pi", [PI, PI_BY_TIME], ids=["stationary", "by time"])
 def test_steps_have_the_probabilities_of_the_model(pi):
     """Seen failing: without pi; with the policy of time 0 at all times; with `next_first` of the

@@ -86,7 +86,7 @@ def test_a_batch_can_be_looped_over():
 
 
 def test_concatenation_undoes_indexing():
-    """Seen failing: with rows written over each other; with an axis exchanged."""
+    """Seen failing: with rows written over each other; with the batches in another order."""
     batch = replace(three(), weight=np.array([0.5, 0.25, 0.125]), o=np.array([[1, 2, 3]] * 3))
     assert_same(Trajectories.concatenate([batch[0], batch[1:]]), batch)
     assert_same(Trajectories.concatenate(list(batch)), batch)

@@ -153,6 +153,46 @@ def test_without_a_horizon_the_solves_are_the_limit_of_long_horizons(seed, off_p
         assert np.abs(limit.covariance - long.covariance).max() <= 1e-10 * scale
 
 
+def geometric(mdp):
+    """The same model with survival written out: each branch ends with probability 1 - gamma."""
+    law, end = mdp.branches, mdp.n_states - 1
+    rows = [[[] for _ in range(mdp.n_actions)] for _ in range(mdp.n_states)]
+    for row, t, r, p in zip(law.row, law.next_state, law.reward, law.prob, strict=True):
+        outcomes = rows[row // mdp.n_actions][row % mdp.n_actions]
+        outcomes += [(mdp.gamma * p, t, r, t == end), ((1 - mdp.gamma) * p, end, r, True)]
+    return MDP.from_outcomes(rows, 1.0, mu=mdp.mu)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("off_policy", [False, True])
+def test_geometric_truncation_is_survival_written_out(seed, off_policy):
+    """Undiscounted estimators of a model that ends with probability 1 - gamma after each reward:
+    unbiased for the discounted gradient. Discounting as well is a mistake with another mean.
+
+    Seen failing: gamma^2 in the second moments; survival before the reward; kappa left at gamma.
+    """
+    from mdptools.gradients import policy_gradient
+
+    mdp, pi, b, critic, _ = random_model(3 * seed + 1, hurry=0.1)
+    forever = replace(mdp, final=None).with_objective(gamma=0.9)
+    behaviour = 0.9 * pi + 0.1 * b if off_policy else None
+    for keywords in ({}, {"baseline": critic}):
+        found = reward_to_go_moments(
+            forever, pi, behaviour=behaviour, truncation="geometric", **keywords
+        )
+        written_out = reward_to_go_moments(geometric(forever), pi, behaviour=behaviour, **keywords)
+        scale = max(1.0, np.abs(written_out.covariance).max())
+        assert np.abs(found.mean - written_out.mean).max() <= 1e-12 * scale
+        assert np.abs(found.covariance - written_out.covariance).max() <= 1e-12 * scale
+    gradient = policy_gradient(forever, SoftmaxAt(forever), pi).value.reshape(-1)
+    found = reward_to_go_moments(forever, pi, truncation="geometric")
+    assert np.abs(found.mean - gradient).max() <= 1e-11
+    twice = reward_to_go_moments(
+        forever, pi, truncation="geometric", return_discount=0.9, time_discount=0.9, detail="mean"
+    )
+    assert np.abs(twice.mean - gradient).max() > 1e-3
+
+
 def test_an_infinite_variance_is_said_to_be_infinite():
     """A walk that stays with weight 2 each time: E[ratio^2 gamma^2] = 1.62 a step.
 

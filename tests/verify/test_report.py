@@ -1,9 +1,9 @@
 """The gradient report: exact columns against enumeration, promises against outcomes."""
 
 import numpy as np
-import oracles
 import pytest
 
+import oracles
 from mdptools import MDP, Softmax
 from mdptools.estimators import actor_critic, gpomdp, reinforce
 from mdptools.gradients import policy_gradient

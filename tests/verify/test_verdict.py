@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import estimator_mutants as mutants
+from mdptools import MDP
 from mdptools.verify import Hypothesis, check_estimator
 
 
@@ -35,7 +36,7 @@ def test_a_biased_verdict_says_what_by_how_much_why_and_where(biased):
 
 
 def test_the_witness_is_the_worst_coordinate_and_its_trajectories(biased):
-    """Seen failing: the smallest |bias|; contributions without the target; of one chunk only."""
+    """Seen failing: the coordinate of the smallest |bias|; the most probable trajectories."""
     at = biased.witness
     assert np.abs(biased.bias).max() == abs(at.bias) == abs(biased.bias[at.index])
     assert at.bias == pytest.approx(at.mean - at.target)
@@ -43,6 +44,14 @@ def test_the_witness_is_the_worst_coordinate_and_its_trajectories(biased):
     parts = np.sign(at.bias) * at.contributions
     assert (np.diff(parts) <= 0).all() and parts[-1] > 0
     assert at.contributions.sum() / at.bias > 0.5
+
+
+def test_contributions_of_all_trajectories_are_the_bias():
+    """Seen failing: contributions to the mean."""
+    mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], horizon=2)
+    found = check_estimator(lambda batch: batch.r.max(axis=1), mdp, [[0.5, 0.5]], target="J")
+    assert found.witness.trajectories.n == 4
+    assert found.witness.contributions.sum() == pytest.approx(found.witness.bias) == -0.25
 
 
 def test_an_unbiased_verdict_is_short():
