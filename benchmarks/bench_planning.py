@@ -138,6 +138,33 @@ def plan_10() -> Contest:
     return garnets(10, 8, target=0.6)
 
 
+@entry("plan_batch")
+def plan_batch() -> Contest:
+    """2,000 Dirichlet models, S=10, A=4, gamma .99, in one call; the peer in a loop."""
+    rng = np.random.default_rng(0)
+    P, R = rng.dirichlet(np.ones(10), (2000, 10, 4)), rng.normal(size=(2000, 10, 4))
+    few = range(0, 2000, 100)
+    truths = [true_values(P[i], R[i], 0.99) for i in few]
+    models = [mdptools.MDP(p, r, 0.99) for p, r in zip(P, R, strict=True)]
+    peers = peer_models(models)
+    rivals = [
+        Competitor(
+            "quantecon policy_iteration",
+            lambda: [m.solve(method="policy_iteration") for m in peers],
+            error=lambda results: largest_error(truths, lambda r: r.v)([results[i] for i in few]),
+        )
+        for _ in peers[:1]
+    ]
+    mine = Competitor(
+        "solve_batch",
+        lambda: mdptools.solve_batch(P, R, 0.99),
+        error=lambda found: largest_error(truths, lambda V: V)([found.V[i] for i in few]),
+        bound=lambda found: float(found.bound.max()),
+    )
+    targets = {("solve_batch", "quantecon policy_iteration"): 0.1}
+    return Contest([mine], rivals, None, absent("quantecon"), targets)
+
+
 @entry("plan_10_few")
 def plan_10_few() -> Contest:
     """The same with 3 successors: more policies have to be tried."""

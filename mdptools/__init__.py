@@ -75,11 +75,13 @@ if TYPE_CHECKING:
     from .model import MDP as MDP
     from .model import RewardLaw as RewardLaw
     from .model import dumps as dumps
+    from .planning import BatchSolution as BatchSolution
     from .planning import Solution as Solution
     from .planning import backward_induction as backward_induction
     from .planning import policy_iteration as policy_iteration
     from .planning import q_iteration as q_iteration
     from .planning import solve as solve
+    from .planning import solve_batch as solve_batch
     from .planning import total_reward as total_reward
     from .planning import value_iteration as value_iteration
     from .policies import Family as Family
@@ -157,11 +159,13 @@ _NAMES = {
     "certificates": ("Certificate",),
     "evaluation": ("Evaluation", "evaluate", "occupancy"),
     "planning": (
+        "BatchSolution",
         "Solution",
         "backward_induction",
         "policy_iteration",
         "q_iteration",
         "solve",
+        "solve_batch",
         "total_reward",
         "value_iteration",
     ),

@@ -6,6 +6,7 @@ Source    Puterman (1994), chapters 4, 6 and 7.
 Not here  evaluating a given policy (evaluation), learning from samples (estimators).
 """
 
+from ._batch import BatchSolution, solve_batch
 from ._finite_horizon import backward_induction
 from ._policy_iteration import policy_iteration
 from ._solution import Solution
@@ -14,11 +15,13 @@ from ._total_reward import total_reward
 from ._value_iteration import q_iteration, value_iteration
 
 __all__ = [
+    "BatchSolution",
     "Solution",
     "backward_induction",
     "policy_iteration",
     "q_iteration",
     "solve",
+    "solve_batch",
     "total_reward",
     "value_iteration",
 ]
