@@ -78,8 +78,12 @@ if TYPE_CHECKING:
     from .planning import BatchSolution as BatchSolution
     from .planning import Solution as Solution
     from .planning import backward_induction as backward_induction
+    from .planning import linear_program as linear_program
+    from .planning import modified_policy_iteration as modified_policy_iteration
     from .planning import policy_iteration as policy_iteration
     from .planning import q_iteration as q_iteration
+    from .planning import soft_policy_iteration as soft_policy_iteration
+    from .planning import soft_value_iteration as soft_value_iteration
     from .planning import solve as solve
     from .planning import solve_batch as solve_batch
     from .planning import total_reward as total_reward
@@ -162,8 +166,12 @@ _NAMES = {
         "BatchSolution",
         "Solution",
         "backward_induction",
+        "linear_program",
+        "modified_policy_iteration",
         "policy_iteration",
         "q_iteration",
+        "soft_policy_iteration",
+        "soft_value_iteration",
         "solve",
         "solve_batch",
         "total_reward",

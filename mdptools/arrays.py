@@ -27,6 +27,12 @@ IntS: TypeAlias = IntArray
 EPS = float(np.finfo(np.float64).eps)
 """The distance from 1 to the next float64, 2**-52; one rounding errs by at most half of it."""
 
+TINY = float(np.finfo(np.float64).smallest_normal)
+"""2**-1022. Below it a rounding errs by up to 2**-1075, whatever the size of the number."""
+
+LARGEST = 1e290
+"""The largest reward or value that may come in: summed over 2**53 steps it stays finite."""
+
 _T = TypeVar("_T", bound=np.generic)
 
 
@@ -116,13 +122,15 @@ def as_numbers(x: Any, name: str) -> NDArray[Any]:
     Raises
     ------
     ModelError
-        If ``x`` is ragged, complex or no array of numbers.
+        If ``x`` is ragged, complex, sparse or no array of numbers.
 
     Examples
     --------
     >>> as_numbers([1, 2], "mu").dtype.kind
     'i'
     """
+    if hasattr(x, "tocsr"):
+        raise ModelError(f"{name} is sparse; make it dense: {name}.toarray().")
     try:
         raw = np.asarray(x)
     except (TypeError, ValueError) as error:

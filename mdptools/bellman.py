@@ -88,3 +88,56 @@ def advantage(Q: FloatSA, V: FloatS) -> FloatSA:
     """
     difference: FloatSA = Q - V[..., None]
     return difference
+
+
+def soft_maximum(Q: FloatSA, tau: float, prior: FloatSA | None = None) -> FloatS:
+    """tau log sum_a prior(a | s) exp(Q(s, a) / tau): between the mean and the maximum.
+
+    Parameters
+    ----------
+    Q : (S, A) or (H, S, A) array, reward units
+        -inf at refused pairs.
+    tau : float > 0, reward units
+    prior : (S, A) array, optional
+        Weights; one for each action if omitted (then it exceeds the maximum by up to tau log A).
+
+    Returns
+    -------
+    (S,) or (H, S) array, reward units
+        The largest Q is taken out first, so that nothing overflows however small tau is.
+
+    Examples
+    --------
+    >>> soft_maximum(np.array([[0.0, 0.0]]), 1.0) / np.log(2)
+    array([1.])
+    """
+    weights = np.isfinite(Q) * 1.0 if prior is None else np.where(np.isfinite(Q), prior, 0.0)
+    top = np.where(weights > 0, Q, -np.inf).max(axis=-1, keepdims=True)
+    shifted = np.where(weights > 0, Q - top, 0.0)
+    total = (weights * np.exp(shifted / tau)).sum(axis=-1)
+    soft: FloatS = top[..., 0] + tau * np.log(total)
+    return soft
+
+
+def mellowmax(Q: FloatSA, omega: float) -> FloatS:
+    """log(mean_a exp(omega Q(s, a))) / omega over the allowed actions: a softmax that contracts.
+
+    Parameters
+    ----------
+    Q : (S, A) array, reward units
+        -inf at refused pairs.
+    omega : float > 0, 1 / reward units
+        The mean as omega tends to 0, the maximum as it grows.
+
+    Returns
+    -------
+    (S,) array, reward units
+        The operator of Asadi and Littman (2017): `soft_maximum` with a uniform prior.
+
+    Examples
+    --------
+    >>> mellowmax(np.array([[0.0, 1.0]]), 1.0).round(6)
+    array([0.620115])
+    """
+    allowed = np.isfinite(Q)
+    return soft_maximum(Q, 1 / omega, allowed / allowed.sum(axis=-1, keepdims=True))

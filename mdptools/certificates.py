@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .arrays import EPS, BoolSA, FloatArray, FloatS, FloatSA, readonly
+from .arrays import EPS, TINY, BoolSA, FloatArray, FloatS, FloatSA, readonly
 from .model import MDP
 
 
@@ -108,11 +108,14 @@ def backup_roundoff(mdp: MDP, scale: float) -> float:
     -------
     float, reward units
         The dot product of n terms errs by n u sum |p V|, u = eps / 2 (Higham 2002, eq. (3.5));
-        gamma and R by one rounding each; and twice the defect of the row sums.
+        gamma and R by one rounding each; and twice the defect of the row sums. Products that
+        underflow err by 2**-1075 each; what stands for them also covers what underflows in the
+        bounds that are made of this number. Exactly 0 where all rewards and V are 0.
     """
     facts = mdp.facts
     products: float = mdp.gamma * scale * (EPS * (facts.terms / 2 + 2) + 2 * facts.row_defect)
-    return products + EPS * facts.reward_max + facts.reward_roundoff
+    underflow = TINY * facts.terms if scale or facts.reward_max else 0.0
+    return products + EPS * facts.reward_max + facts.reward_roundoff + underflow
 
 
 def mixing_roundoff(mdp: MDP, pi: FloatSA, V: FloatS, Q: FloatSA) -> float:

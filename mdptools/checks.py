@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .arrays import FloatS, as_floats
+from .arrays import LARGEST, FloatS, as_floats
 from .errors import ModelError
 
 _SERVED_BY = {
@@ -31,6 +31,22 @@ class HasObjective(Protocol):
         """One of the four words."""
 
 
+def check_model(mdp: Any) -> None:
+    """Pass if ``mdp`` is a model.
+
+    Parameters
+    ----------
+    mdp : MDP
+
+    Raises
+    ------
+    ModelError
+        Saying what it is instead.
+    """
+    if not isinstance(getattr(mdp, "objective", None), str):
+        raise ModelError(f"mdp is {mdp!r:.80}; it must be a model: MDP(P, R, gamma).")
+
+
 def check_served(mdp: HasObjective, function: str, *served: str, instead: str) -> None:
     """Pass if ``mdp.objective`` is one of ``served``.
 
@@ -47,8 +63,9 @@ def check_served(mdp: HasObjective, function: str, *served: str, instead: str) -
     Raises
     ------
     ModelError
-        Naming the objective, what is served, and the cure.
+        Naming the objective, what is served, and the cure; or if ``mdp`` is no model.
     """
+    check_model(mdp)
     if mdp.objective not in served:
         these = " or ".join(f"{word} ({_SERVED_BY[word]})" for word in served)
         raise ModelError(
@@ -56,6 +73,30 @@ def check_served(mdp: HasObjective, function: str, *served: str, instead: str) -
             f"({_SERVED_BY[mdp.objective]}). Use {instead}, or look at the model under another "
             f"objective: mdp.with_objective(...)."
         )
+
+
+def number_or_nan(x: Any) -> float:
+    """``x`` as a float; nan if it is no real number. A string is none, whatever it spells.
+
+    Parameters
+    ----------
+    x : float
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> number_or_nan(1), number_or_nan("1"), number_or_nan([1]), number_or_nan(10**400)
+    (1.0, nan, nan, nan)
+    """
+    if isinstance(x, (str, bytes)) or getattr(x, "ndim", 0):
+        return float("nan")
+    try:
+        return float(x)
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
 
 
 def check_tol(tol: Any) -> float | None:
@@ -76,17 +117,16 @@ def check_tol(tol: Any) -> float | None:
     """
     if tol is None:
         return None
-    try:
-        value = float(tol)
-    except (TypeError, ValueError):
-        value = float("nan")
+    value = number_or_nan(tol)
     if not value > 0:
-        raise ModelError(f"tol is {tol!r}; it must be > 0: the error you accept, in reward units.")
+        raise ModelError(
+            f"tol is {tol!r:.80}; it must be > 0: the error you accept, in reward units."
+        )
     return value
 
 
 def check_count(n: Any, name: str) -> int:
-    """An int >= 1.
+    """An int >= 1; a bool is none.
 
     Parameters
     ----------
@@ -103,16 +143,16 @@ def check_count(n: Any, name: str) -> int:
         If it is not an int >= 1.
     """
     try:
-        value = operator.index(n)
+        value = 0 if isinstance(n, bool) else operator.index(n)
     except TypeError:
         value = 0
     if value < 1:
-        raise ModelError(f"{name} is {n!r}; it must be an int >= 1.")
+        raise ModelError(f"{name} is {n!r:.80}; it must be an int >= 1.")
     return value
 
 
 def check_values(V: Any, name: str, n_states: int) -> FloatS:
-    """A finite array (S,), as a fresh copy.
+    """An array (S,) of numbers up to 1e290, as a fresh copy.
 
     Parameters
     ----------
@@ -127,14 +167,16 @@ def check_values(V: Any, name: str, n_states: int) -> FloatS:
     Raises
     ------
     ModelError
-        Naming the first state with a number that is not finite, or the shape.
+        Naming the first state with a number that is larger or nan, or the shape.
     """
     values = as_floats(V, name)
     if values.shape != (n_states,):
         raise ModelError(f"{name} has shape {values.shape}; it must be ({n_states},).")
-    bad = np.flatnonzero(~np.isfinite(values))
+    bad = np.flatnonzero(~(np.abs(values) <= LARGEST))
     if len(bad):
-        raise ModelError(f"{name}[{bad[0]}] is {values[bad[0]]}; it must be finite.")
+        raise ModelError(
+            f"{name}[{bad[0]}] is {values[bad[0]]}; it must be finite, and at most {LARGEST:g}."
+        )
     return values
 
 

@@ -194,7 +194,7 @@ MUTANTS = [
     ),
     mutant(
         "the start is good enough", "total", TOTAL,
-        "if not better.any() or improved.tobytes() in seen:", "if True:",
+        "stable = not better.any() or improved.tobytes() in seen", "stable = True",
     ),
     # --- evaluation
     mutant(

@@ -80,4 +80,5 @@ def evaluate_finite(mdp: MDP, pi: FloatSA) -> Evaluation:
 
 def start_defect(mdp: MDP) -> float:
     """Relative error of a mean over mu: its round-off, and how far mu is from summing to one."""
-    return EPS * (np.count_nonzero(mdp.mu) / 2 + 1) + 2 * abs(float(mdp.mu.sum()) - 1)
+    n_starts = int(np.count_nonzero(mdp.mu))
+    return EPS * (n_starts / 2 + 1) + 2 * abs(float(mdp.mu.sum()) - 1)

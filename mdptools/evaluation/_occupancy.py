@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatS, readonly
-from ..checks import check_served
+from ..arrays import FloatS, as_numbers, readonly
+from ..checks import check_model, check_served
 from ..errors import ModelError
 from ..model import MDP
 from ..policies import check_policy
@@ -45,7 +45,7 @@ def occupancy(mdp: MDP, pi: Any, *, start: Any = None, absorbing: bool = False) 
     ------
     ModelError
         If there is no such law: an episode that starts in a terminal state takes no time, one that
-        never ends takes for ever.
+        never ends takes for ever. If start is neither a state nor a distribution.
 
     Notes
     -----
@@ -60,11 +60,7 @@ def occupancy(mdp: MDP, pi: Any, *, start: Any = None, absorbing: bool = False) 
     array([0.333, 0.667])
     """
     if start is not None:
-        if np.ndim(start) == 0:
-            if not 0 <= int(start) < mdp.n_states:
-                raise ModelError(f"start is state {start}; there are {mdp.n_states} states.")
-            start = np.eye(mdp.n_states)[int(start)]
-        mdp = replace(mdp, mu=start)
+        mdp = _started(mdp, start)
     if not absorbing:
         return evaluate(mdp, pi).d
     check_served(mdp, "occupancy with absorbing=True", "discounted", instead="absorbing=False")
@@ -72,3 +68,20 @@ def occupancy(mdp: MDP, pi: Any, *, start: Any = None, absorbing: bool = False) 
     everywhere = np.ones(mdp.n_states, dtype=bool)
     visits = solve(mdp, policy, everywhere, mdp.mu).visits
     return readonly(visits / visits.sum())
+
+
+def _started(mdp: MDP, start: Any) -> MDP:
+    """The model with another initial distribution: a state, or a law over states."""
+    check_model(mdp)
+    given = as_numbers(start, "start")
+    if given.ndim == 0:
+        if given.dtype.kind not in "iu" or not 0 <= given < mdp.n_states:
+            raise ModelError(
+                f"start is {start!r:.80}; it must be a state, 0 to {mdp.n_states - 1}, or a "
+                f"distribution over the states."
+            )
+        given = np.eye(mdp.n_states)[int(given)]
+    try:
+        return replace(mdp, mu=given)
+    except ModelError as error:
+        raise ModelError(f"start is no initial distribution mu: {error}") from None

@@ -17,6 +17,7 @@ import numpy as np
 from .. import kernel
 from ..arrays import (
     EPS,
+    LARGEST,
     BoolS,
     BoolSA,
     FloatArray,
@@ -28,7 +29,7 @@ from ..arrays import (
     precision,
     readonly,
 )
-from ..checks import words_for_sum
+from ..checks import number_or_nan, words_for_sum
 from ..errors import ModelError
 from ._law import RewardLaw, law_in_order
 
@@ -50,6 +51,8 @@ def check_objective(gamma: Any, horizon: Any, average: Any) -> tuple[float, int 
                 f"horizon is {horizon!r:.80}; it must be a number of actions, an int >= 1, or None."
             )
         horizon = n_steps
+    if not isinstance(average, (bool, np.bool_)):
+        raise ModelError(f"average is {average!r:.80}; it must be True or False.")
     if average and horizon is not None:
         raise ModelError("average=True and horizon= are two objectives: give one of them.")
     if gamma is None:
@@ -59,15 +62,12 @@ def check_objective(gamma: Any, horizon: Any, average: Any) -> tuple[float, int 
                 "termination), horizon= (finite) or average=True."
             )
         gamma = 1.0
-    try:
-        gamma = float(gamma)
-    except (TypeError, ValueError):
-        raise ModelError(f"gamma is {gamma!r}; it must be a number in [0, 1].") from None
-    if not 0 <= gamma <= 1:
-        raise ModelError(f"gamma is {gamma:g}; it must lie in [0, 1].")
-    if average and gamma != 1:
-        raise ModelError(f"gamma is {gamma:g} with average=True; the average reward has none.")
-    return gamma, horizon, bool(average)
+    discount = number_or_nan(gamma)
+    if not 0 <= discount <= 1:
+        raise ModelError(f"gamma is {gamma!r:.80}; it must be a number in [0, 1].")
+    if average and discount != 1:
+        raise ModelError(f"gamma is {discount:g} with average=True; the average reward has none.")
+    return discount, horizon, bool(average)
 
 
 def check_allowed(allowed: Any, n_states: int, n_actions: int, name: Name) -> BoolSA:
@@ -144,12 +144,13 @@ def check_rewards(
             f"R has shape {table.shape}; it must be (S,), (S, A) or (S, A, S) with S = {n_states} "
             f"and A = {n_actions}."
         )
-    bad = np.argwhere(allowed & ~np.isfinite(table))
+    bad = np.argwhere(allowed & ~(np.abs(table) <= LARGEST))
     if len(bad):
         s, a = (int(i) for i in bad[0])
         raise ModelError(
             f"R[{s}, {a}] is {table[s, a]}: the reward of action {action(a)} in state {state(s)} "
-            f"must be finite ({len(bad)} are not). To forbid the action pass allowed=."
+            f"must be finite{_or_smaller(table[s, a])} ({len(bad)} are not). To forbid the action "
+            f"pass allowed=."
         )
     return readonly(np.where(allowed, table, 0.0)), None
 
@@ -164,18 +165,25 @@ def _rewards_of_branches(
     shape: tuple[int, int],
 ) -> tuple[FloatSA, RewardLaw | None]:
     """What `check_rewards` gives, from one reward for each nonzero of P, in row order."""
-    bad = np.flatnonzero(~np.isfinite(paid))
+    bad = np.flatnonzero(~(np.abs(paid) <= LARGEST))
     if len(bad):
         s, a = divmod(int(row[bad[0]]), shape[1])
         t = int(successor[bad[0]])
         raise ModelError(
             f"R[{s}, {a}, {t}] is {paid[bad[0]]} and P[{s}, {a}, {t}] is not 0: the reward of a "
             f"possible step, from state {state(s)} to {state(t)} under action {action(a)}, must be "
-            f"finite ({len(bad)} are not)."
+            f"finite{_or_smaller(paid[bad[0]])} ({len(bad)} are not)."
         )
     law = law_in_order(row, successor, paid, prob, shape[0] * shape[1])
     R = readonly(law.expected_reward(shape[1]))
     return R, None if law.is_constant() else law
+
+
+def _or_smaller(x: float) -> str:
+    """What to say of a number that is finite, but so large that sums of it overflow."""
+    if not np.isfinite(x):
+        return ""
+    return f", and at most {LARGEST:g} so that sums are finite too: choose a larger unit"
 
 
 def check_law(law: Any, P: Kernel, R: FloatSA, state: Name, action: Name) -> FloatSA:
@@ -290,12 +298,12 @@ def check_final(final: Any, horizon: int | None, n_states: int, name: Name) -> F
     worth = as_floats(final, "final")
     if worth.shape != (n_states,):
         raise ModelError(f"final has shape {worth.shape}; it must be (S,) = {(n_states,)}.")
-    bad = np.flatnonzero(~np.isfinite(worth))
+    bad = np.flatnonzero(~(np.abs(worth) <= LARGEST))
     if len(bad):
         s = int(bad[0])
         raise ModelError(
-            f"final[{s}] is {worth[s]}: what ending in state {name(s)} is worth must be finite "
-            f"({len(bad)} are not)."
+            f"final[{s}] is {worth[s]}: what ending in state {name(s)} is worth must be finite"
+            f"{_or_smaller(worth[s])} ({len(bad)} are not)."
         )
     return readonly(worth)
 
@@ -321,9 +329,9 @@ def check_names(names: Any, n: int, what: str) -> tuple[str, ...] | None:
     """Names, one for each and no two alike."""
     if names is None:
         return None
-    if isinstance(names, str) or not isinstance(names, Iterable):
+    words = _words(names)
+    if words is None:
         raise ModelError(f"{what}_names is {names!r:.80}; it must be a list of {n} names.")
-    words = tuple(str(name) for name in names)
     if len(words) != n:
         raise ModelError(f"{what}_names has {len(words)} names; there are {n} {what}s.")
     if len(set(words)) != n:
@@ -334,7 +342,17 @@ def check_names(names: Any, n: int, what: str) -> tuple[str, ...] | None:
 
 def check_notes(notes: Any) -> tuple[str, ...]:
     """Notes as a tuple; a single string is one note."""
-    return (notes,) if isinstance(notes, str) else tuple(str(note) for note in notes)
+    words = (notes,) if isinstance(notes, str) else _words(notes)
+    if words is None:
+        raise ModelError(f"notes is {notes!r:.80}; it must be a list of str.")
+    return words
+
+
+def _words(x: Any) -> tuple[str, ...] | None:
+    """The items of a list as str; None if it is no list of things."""
+    if isinstance(x, (str, bytes)) or not isinstance(x, Iterable) or kernel.is_sparse(x):
+        return None
+    return tuple(str(item) for item in x)
 
 
 def check_layout(layout: Any, n_states: int) -> tuple[int, int] | FloatArray | None:

@@ -7,17 +7,24 @@ Not here  file formats and other libraries' classes (interop).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..arrays import as_floats, as_numbers, readonly
+from ..checks import check_count
 from ..errors import ModelError
 from ..kernel import is_sparse
 
 
 def from_action_matrices(P: Any, R: Any) -> dict[str, Any]:
     """(A, S, S) to (S, A, S)."""
+    if is_sparse(P) or not isinstance(P, Iterable):
+        raise ModelError(
+            f"P is {P!r:.80}; it must hold one (S, S) matrix for each action. A sparse P with row "
+            f"s*A + a goes to MDP itself."
+        )
     matrices = [m if is_sparse(m) else as_numbers(m, f"P[{a}]") for a, m in enumerate(P)]
     if not matrices:
         raise ModelError("P is empty; it must hold one (S, S) matrix for each action.")
@@ -63,7 +70,8 @@ def from_pairs(states: Any, actions: Any, P: Any, R: Any, n_actions: int | None)
             f"{rows.shape} and {rewards.shape}."
         )
     n_states = rows.shape[1]
-    n_actions = int(a.max(initial=0)) + 1 if n_actions is None else n_actions
+    most = int(a.max(initial=0)) + 1
+    n_actions = most if n_actions is None else check_count(n_actions, "n_actions")
     outside = np.flatnonzero((s < 0) | (s >= n_states) | (a < 0) | (a >= n_actions))
     if len(outside):
         i = int(outside[0])
@@ -101,9 +109,9 @@ def from_costs(cost: Any, keywords: dict[str, Any]) -> dict[str, Any]:
 
 def from_counts(N: Any, R_sum: Any, unvisited: str) -> dict[str, Any]:
     """Counts to frequencies."""
-    if unvisited not in ("error", "refuse", "stay", "uniform"):
+    if not (isinstance(unvisited, str) and unvisited in ("error", "refuse", "stay", "uniform")):
         raise ModelError(
-            f"unvisited is {unvisited!r}; it must be 'error', 'refuse', 'stay' or 'uniform'."
+            f"unvisited is {unvisited!r:.80}; it must be 'error', 'refuse', 'stay' or 'uniform'."
         )
     counts, sums = as_floats(N, "N"), as_floats(R_sum, "R_sum")
     if counts.ndim != 3 or counts.shape[0] != counts.shape[2] or sums.shape != counts.shape[:2]:

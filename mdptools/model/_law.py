@@ -12,7 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import EPS, BoolArray, FloatArray, FloatSA, IntArray, as_floats, as_numbers, readonly
+from ..arrays import (
+    EPS,
+    LARGEST,
+    TINY,
+    BoolArray,
+    FloatArray,
+    FloatSA,
+    IntArray,
+    as_floats,
+    as_numbers,
+    readonly,
+)
 from ..errors import ModelError
 
 
@@ -69,12 +80,14 @@ class RewardLaw:
                 f"law.offsets must begin with 0, never decrease and end with the number of "
                 f"branches, {self.next_state.size}; got {self.offsets.tolist()!r:.80}."
             )
-        bad = np.flatnonzero(~(np.isfinite(self.reward) & (self.prob >= 0) & (self.prob < np.inf)))
+        fits = np.abs(self.reward) <= LARGEST
+        bad = np.flatnonzero(~(fits & (self.prob >= 0) & (self.prob < np.inf)))
         if len(bad):
             i = int(bad[0])
             raise ModelError(
                 f"branch {i} of the law has reward {self.reward[i]:g} and probability "
-                f"{self.prob[i]:g}: both must be finite, the probability >= 0."
+                f"{self.prob[i]:g}: both must be finite, the probability >= 0 and the reward at "
+                f"most {LARGEST:g}."
             )
 
     @property
@@ -102,7 +115,7 @@ class RewardLaw:
         size = np.bincount(self.row, weights=self.prob * np.abs(self.reward), minlength=n_rows)
         _, same = self._constant()
         terms = np.diff(self.offsets) + 2
-        return float(np.max(np.where(same, 0.0, terms * size), initial=0.0) * EPS)
+        return float(np.max(np.where(same, 0.0, terms * (EPS * size + TINY)), initial=0.0))
 
     def _constant(self) -> tuple[FloatArray, BoolArray]:
         """The first reward of each pair, and whether all the others equal it."""

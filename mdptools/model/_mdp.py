@@ -277,10 +277,10 @@ class MDP:
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         return MDP(**(kept | changed))
 
-    def equals(self, other: MDP) -> bool:
+    def equals(self, other: object) -> bool:
         """Whether two models are the same in every number, name and objective (notes aside).
 
-        A dense P and a sparse one differ.
+        A dense P and a sparse one differ; what is no model differs from each.
 
         Parameters
         ----------
@@ -296,7 +296,7 @@ class MDP:
         >>> mdp.equals(mdp.with_objective(gamma=0.9)), mdp.equals(mdp.with_objective(gamma=0.5))
         (True, False)
         """
-        if not kernel.same(self.P, other.P):
+        if not isinstance(other, MDP) or not kernel.same(self.P, other.P):
             return False
         if (self.law is None) != (other.law is None):
             return False

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import BoolS, FloatArray, IntArray, as_floats, readonly
+from ..arrays import BoolS, FloatArray, IntArray, as_floats, as_numbers, readonly
 from ..errors import ModelError
+from ..kernel import is_sparse
 from . import _door
 from ._law import law_of
 
@@ -25,16 +26,14 @@ DENSE_LIMIT = 4_000_000
 
 def read(rows: Any, *, mu: Any = None, layout: Any = None, **keywords: Any) -> dict[str, Any]:
     """Turn outcome lists into keywords for `MDP`."""
-    if not isinstance(rows, Sized):
+    if not isinstance(rows, Sized) or isinstance(rows, (str, bytes)) or is_sparse(rows):
         raise ModelError(f"rows is {rows!r:.80}; it must be a list or dictionary of states.")
     for name in ("P", "R", "allowed", "law"):
         if name in keywords:
-            raise ModelError(f"{name}= does not go with outcome lists: they say it themselves.")
-    if "allowed" in keywords:
-        raise ModelError(
-            "allowed does not go with outcome lists: an action that a state does not list is "
-            "refused there. Leave it out of rows[s]."
-        )
+            raise ModelError(
+                f"{name}= does not go with outcome lists: they say it themselves (an action that "
+                f"rows[s] does not list is refused there)."
+            )
     n_states = len(rows)
     s, a, p, t, r, done, tried = _flatten(rows, n_states)
     n_actions = tried.shape[1]
@@ -96,7 +95,7 @@ def _flatten(rows: Any, n_states: int) -> tuple[Any, ...]:
     for s in range(n_states):
         try:
             actions = rows[s]
-        except (KeyError, IndexError):
+        except (KeyError, IndexError, TypeError):
             raise ModelError(
                 f"rows has {n_states} states but none called {s}: states are 0 to S - 1."
             ) from None
@@ -192,12 +191,16 @@ def _with_end(parts: dict[str, Any], n_states: int) -> dict[str, Any]:
         parts["final"] = np.append(as_floats(parts["final"], "final"), 0.0)
     if parts.get("reward_std") is not None:
         std = as_floats(parts["reward_std"], "reward_std")
-        parts["reward_std"] = np.concatenate((std, np.zeros((1, std.shape[1]))))
+        if std.ndim == 2:  # what has another shape is refused at the door
+            std = np.concatenate((std, np.zeros((1, std.shape[1]))))
+        parts["reward_std"] = std
     if parts.get("terminal") is not None:
-        declared = np.asarray(parts["terminal"])
+        declared = as_numbers(parts["terminal"], "terminal")
         mask = declared.dtype == bool and declared.shape == (n_states,)
-        parts["terminal"] = np.append(declared, True) if mask else [*declared, n_states]
-    names = [str(name) for name in parts.get("state_names") or range(n_states)]
+        if declared.ndim == 1:
+            parts["terminal"] = np.append(declared, True) if mask else [*declared, n_states]
+    given = _door.check_names(parts.get("state_names"), n_states, "state")
+    names = [str(s) for s in range(n_states)] if given is None else [*given]
     parts["state_names"] = [*names, "end" if "end" not in names else "the end"]
     if parts["layout"] is not None:
         places = as_floats(parts["layout"], "layout")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import kernel
+from ..checks import check_model
 from . import _door
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def dumps(mdp: MDP) -> str:
     <BLANKLINE>
     mdp = MDP([[[1.0]]], [[2.0]], gamma=0.5)
     """
+    check_model(mdp)
     lines = []
     if not mdp.facts.dense:
         lines.append("from scipy.sparse import csr_array")

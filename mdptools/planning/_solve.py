@@ -13,6 +13,8 @@ from ..checks import check_served
 from ..errors import ModelError
 from ..model import MDP
 from ._finite_horizon import backward_induction
+from ._linear_program import linear_program
+from ._modified_policy_iteration import modified_policy_iteration
 from ._policy_iteration import policy_iteration
 from ._solution import Solution
 from ._total_reward import total_reward
@@ -20,6 +22,8 @@ from ._value_iteration import q_iteration, value_iteration
 
 PLANNERS: dict[str, Callable[..., Solution]] = {
     "backward_induction": backward_induction,
+    "linear_program": linear_program,
+    "modified_policy_iteration": modified_policy_iteration,
     "policy_iteration": policy_iteration,
     "q_iteration": q_iteration,
     "total_reward": total_reward,
@@ -27,9 +31,16 @@ PLANNERS: dict[str, Callable[..., Solution]] = {
 }
 """Every planner by its name: a new one is a file, a name in the face and a row here."""
 
-LARGE = 2_000  # states: a dense LU of this size takes about a second
+LARGE = 500  # states: from here on an LU costs more than the sweeps of most models
 WHY_POLICIES = f"P is dense and has at most {LARGE:,} states"
-WHY_SWEEPS = f"P has more than {LARGE:,} states: a sweep is far below an LU"
+WHY_SWEEPS = (
+    f"P is dense and has more than {LARGE:,} states: sweeps of one policy cost far less than an "
+    f"LU, and than value iteration's backups of all actions"
+)
+WHY_SPARSE = (
+    "P is sparse: an LU may fill in, and sweeps of one policy cost less than value iteration's "
+    "backups of all actions"
+)
 
 
 def solve(mdp: MDP, *, tol: float | None = None, method: str = "auto") -> Solution:
@@ -61,7 +72,8 @@ def solve(mdp: MDP, *, tol: float | None = None, method: str = "auto") -> Soluti
     Notes
     -----
     Finite: backward induction. Total: policy iteration with bounds from both sides. Discounted:
-    policy iteration for dense models up to 2,000 states, value iteration above and for sparse ones.
+    policy iteration for dense models up to 500 states, modified policy iteration above and for
+    sparse ones.
 
     Examples
     --------
@@ -90,6 +102,4 @@ def _choose(mdp: MDP) -> tuple[str, str]:
         return "total_reward", "gamma = 1 without a horizon: total reward until termination"
     if mdp.facts.dense and mdp.n_states <= LARGE:
         return "policy_iteration", WHY_POLICIES
-    if mdp.facts.dense:
-        return "value_iteration", WHY_SWEEPS
-    return "value_iteration", "P is sparse: a sweep costs its nonzeros, an LU may fill in"
+    return "modified_policy_iteration", WHY_SWEEPS if mdp.facts.dense else WHY_SPARSE

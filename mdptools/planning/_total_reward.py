@@ -97,7 +97,7 @@ def total_reward(
     wanted = tol = check_tol(tol)
     check_count(max_iterations, "max_iterations")
     ends = _find_ends(mdp)
-    _, actions, trace = _improve(mdp, mdp.R, ends, ends.start, max_iterations)
+    _, actions, trace, stable = _improve(mdp, mdp.R, ends, ends.start, max_iterations)
     pi = one_hot(actions, mdp.n_actions)
     found = evaluate(mdp, pi)
     V, Q = found.V, found.Q
@@ -141,7 +141,13 @@ def total_reward(
             solution=solution,
             floor=np.inf,
         )
-    return within(solution, tol, wanted, floor=bound, cure="")
+    return within(
+        solution,
+        tol,
+        wanted,
+        floor=bound if stable else None,
+        cure=f"max_iterations = {max_iterations} were not enough",
+    )
 
 
 def _find_ends(mdp: MDP) -> Ends:
@@ -178,12 +184,12 @@ def _names(mdp: MDP, states: IntArray) -> str:
 
 def _improve(
     mdp: MDP, R: FloatSA, ends: Ends, actions: IntS, max_iterations: int
-) -> tuple[FloatS, IntS, list[float]]:
-    """Policy iteration with rewards R from a policy that ends almost surely."""
+) -> tuple[FloatS, IntS, list[float], bool]:
+    """Policy iteration with rewards R from a policy that ends, and whether it has come to rest."""
     states = np.arange(mdp.n_states)
     seen: set[bytes] = set()
     trace: list[float] = []
-    for _ in range(max_iterations):
+    for iteration in range(1, max_iterations + 1):
         V = _values(mdp, R, ends, actions)
         Q = kernel.expect(mdp.P, V) + R
         Q[~mdp.allowed] = -np.inf
@@ -193,10 +199,11 @@ def _improve(
         better = gain > 2 * backup_roundoff(mdp, float(np.abs(V).max()))
         improved = np.where(better, greedy, actions)
         seen.add(actions.tobytes())
-        if not better.any() or improved.tobytes() in seen:
+        stable = not better.any() or improved.tobytes() in seen
+        if stable or iteration == max_iterations:
             break
         actions = improved
-    return V, actions, trace
+    return V, actions, trace, stable
 
 
 def _values(mdp: MDP, R: FloatSA, ends: Ends, actions: IntS) -> FloatS:
@@ -288,7 +295,7 @@ def _upper_bound(
         more = factor * roundoff
         try:
             inflated = np.where(pays, mdp.R + more, mdp.R)
-            W, _, _ = _improve(mdp, inflated, ends, actions, max_iterations)
+            W, _, _, _ = _improve(mdp, inflated, ends, actions, max_iterations)
         except _EndlessCycleError as endless:
             return unbounded, str(endless)
         except ConvergenceError:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import BoolSA, FloatArray, FloatSA, IntArray, as_floats, readonly
+from ..arrays import BoolSA, FloatArray, FloatSA, IntArray, as_floats, as_numbers, readonly
+from ..checks import check_model
 from ..errors import ModelError
 from ..model import MDP
 
@@ -60,6 +61,7 @@ class Softmax:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
+        check_model(self.mdp)
         tau: Any = self.temperature
         if not (isinstance(tau, (int, float, np.number)) and 0 < tau < np.inf):
             raise ModelError(f"temperature is {self.temperature!r}; it must be a number > 0.")

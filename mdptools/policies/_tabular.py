@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import EPS, FloatSA, as_floats, as_numbers, is_frozen, precision, readonly
-from ..checks import words_for_sum
+from ..checks import check_model, number_or_nan, words_for_sum
 from ..errors import ModelError
 from ..model import MDP
 
@@ -47,6 +47,7 @@ def check_policy(mdp: MDP, pi: Any) -> FloatSA:
     ...
     mdptools.errors.ModelError: pi sums to 0.75 in state 0, not 1: divide each row by its sum.
     """
+    check_model(mdp)
     raw = as_numbers(pi, "pi")
     table = raw if raw.dtype == np.float64 and is_frozen(raw) else as_floats(raw, "pi")
     shape = (mdp.n_states, mdp.n_actions)
@@ -103,6 +104,7 @@ def uniform_policy(mdp: MDP) -> FloatSA:
     >>> uniform_policy(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], gamma=0.5))
     array([[0.5, 0.5]])
     """
+    check_model(mdp)
     return readonly(mdp.allowed / mdp.allowed.sum(axis=1, keepdims=True))
 
 
@@ -129,6 +131,7 @@ def deterministic_policy(mdp: MDP, actions: Any) -> FloatSA:
     >>> deterministic_policy(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], gamma=0.5), [1])
     array([[0., 1.]])
     """
+    check_model(mdp)
     chosen = as_numbers(actions, "actions")
     shape: tuple[int, ...] = (mdp.n_states,)
     if chosen.ndim == 2 and mdp.horizon is not None:
@@ -176,8 +179,10 @@ def epsilon_greedy(mdp: MDP, Q: Any, epsilon: float) -> FloatSA:
     >>> epsilon_greedy(MDP([[[1.0], [1.0]]], [[0.0, 1.0]], gamma=0.5), [[0.0, 1.0]], 0.2)
     array([[0.1, 0.9]])
     """
-    if not 0 <= epsilon <= 1:
-        raise ModelError(f"epsilon is {epsilon!r}; it must lie in [0, 1].")
+    check_model(mdp)
+    weight = number_or_nan(epsilon)
+    if not 0 <= weight <= 1:
+        raise ModelError(f"epsilon is {epsilon!r:.80}; it must be a number in [0, 1].")
     values = as_floats(Q, "Q")
     shape: tuple[int, ...] = mdp.allowed.shape
     if values.ndim == 3 and mdp.horizon is not None:
@@ -193,7 +198,7 @@ def epsilon_greedy(mdp: MDP, Q: Any, epsilon: float) -> FloatSA:
         )
     ranked = np.where(mdp.allowed, values, -np.inf)
     ranked = np.where(mdp.allowed & (ranked == -np.inf), np.finfo(float).min, ranked)
-    mixed = np.broadcast_to(epsilon * uniform_policy(mdp), shape).copy()
+    mixed = np.broadcast_to(weight * uniform_policy(mdp), shape).copy()
     best = ranked.argmax(axis=-1, keepdims=True)
-    np.put_along_axis(mixed, best, np.take_along_axis(mixed, best, axis=-1) + 1 - epsilon, axis=-1)
+    np.put_along_axis(mixed, best, np.take_along_axis(mixed, best, axis=-1) + 1 - weight, axis=-1)
     return readonly(mixed)

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import as_floats
-from ..checks import check_count
+from ..checks import check_count, number_or_nan
 from ..errors import ModelError
 from ..model import MDP
 from ._tensors import one_successor
@@ -152,6 +151,9 @@ def chain(
     for size, name in ((n, "n"), (n_actions, "n_actions")):
         if size < 2:
             raise ModelError(f"{name} is {size}; a chain needs at least 2.")
+    pay = number_or_nan(reward)
+    if not np.isfinite(pay):
+        raise ModelError(f"reward is {reward!r:.80}; it must be a finite number.")
     here = np.arange(n)
     successors = np.repeat(np.maximum(here - 1, 0)[:, None], n_actions, axis=1)
     successors[:, 0] = here + 1
@@ -161,7 +163,7 @@ def chain(
     back = ["back"] if n_actions == 2 else [f"back {a}" for a in range(1, n_actions)]
     return MDP(
         one_successor(successors),
-        np.where(here == n - 1, as_floats(reward, "reward"), 0.0),
+        np.where(here == n - 1, pay, 0.0),
         (n - 2) / (n - 1) if gamma is None else gamma,
         mu=mu,
         terminal=(),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import number_or_nan
 from ..errors import ModelError
 from ..model import MDP
 
@@ -179,10 +180,7 @@ def _read_legend(legend: Any) -> dict[str, float]:
 
 def _number(x: Any, name: str) -> float:
     """A finite float."""
-    try:
-        value = float(x)
-    except (TypeError, ValueError):
-        value = float("nan")
+    value = number_or_nan(x)
     if not np.isfinite(value):
         raise ModelError(f"{name} is {x!r:.80}; it must be a finite number.")
     return value

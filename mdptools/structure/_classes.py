@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import BoolS, FloatSA, IntArray, IntS, readonly
 from ..kernel import row_lengths
-from ._graphs import chosen_pairs, groups, levels, step_graph, strong_labels
+from ._graphs import chain_graph, chosen_pairs, groups, levels, step_graph, strong_labels
 
 if TYPE_CHECKING:
     from ..model import MDP
@@ -45,7 +45,7 @@ def communicating_classes(mdp: MDP) -> tuple[IntArray, ...]:
     >>> communicating_classes(mdp)
     (array([0, 1]), array([2]))
     """
-    labels = strong_labels(step_graph(mdp, mdp.allowed))
+    labels = strong_labels(step_graph(mdp, chosen_pairs(mdp, None, None)))
     return groups(labels, np.arange(mdp.n_states))
 
 
@@ -66,7 +66,7 @@ def is_communicating(mdp: MDP) -> bool:
     >>> is_communicating(MDP([[[0, 1]], [[1, 0]]], [[1], [0]], gamma=0.9))
     True
     """
-    return not strong_labels(step_graph(mdp, mdp.allowed)).any()
+    return not strong_labels(step_graph(mdp, chosen_pairs(mdp, None, None))).any()
 
 
 def is_deterministic(mdp: MDP) -> bool:
@@ -88,7 +88,8 @@ def is_deterministic(mdp: MDP) -> bool:
     >>> is_deterministic(MDP([[[0.5, 0.5]], [[1, 0]]], [[1], [0]], gamma=0.9))
     False
     """
-    return bool((row_lengths(mdp.P)[mdp.allowed] == 1).all())
+    allowed = chosen_pairs(mdp, None, None)
+    return bool((row_lengths(mdp.P)[allowed] == 1).all())
 
 
 def is_acyclic(mdp: MDP) -> bool:
@@ -112,7 +113,7 @@ def is_acyclic(mdp: MDP) -> bool:
     >>> is_acyclic(MDP([[[0.5, 0.5]], [[0, 1]]], [[1], [0]], gamma=1))
     False
     """
-    searched = step_graph(mdp, mdp.allowed & ~mdp.terminal[:, None])
+    searched = step_graph(mdp, chosen_pairs(mdp, None, None) & ~mdp.terminal[:, None])
     labels = strong_labels(searched)
     source, target = _ends(searched)
     return not (labels[source] == labels[target]).any()
@@ -148,7 +149,7 @@ def recurrent_classes(mdp: MDP, pi: FloatSA) -> tuple[IntArray, ...]:
     >>> recurrent_classes(mdp, [[1], [1], [1]])
     (array([2]),)
     """
-    labels, recurrent = _recurrence(step_graph(mdp, chosen_pairs(mdp, pi, None)))
+    labels, recurrent = _recurrence(chain_graph(mdp, pi))
     states = np.flatnonzero(recurrent)
     return groups(labels[states], states)
 
@@ -178,7 +179,7 @@ def transient_states(mdp: MDP, pi: FloatSA) -> BoolS:
     >>> transient_states(mdp, [[1], [1], [1]])
     array([ True,  True, False])
     """
-    _, recurrent = _recurrence(step_graph(mdp, chosen_pairs(mdp, pi, None)))
+    _, recurrent = _recurrence(chain_graph(mdp, pi))
     return readonly(~recurrent)
 
 
@@ -207,7 +208,7 @@ def is_unichain(mdp: MDP, pi: FloatSA) -> bool:
     >>> is_unichain(mdp, [[0.5, 0.5], [1, 0]]), is_unichain(mdp, [[1, 0], [1, 0]])
     (True, False)
     """
-    labels, recurrent = _recurrence(step_graph(mdp, chosen_pairs(mdp, pi, None)))
+    labels, recurrent = _recurrence(chain_graph(mdp, pi))
     return len(np.unique(labels[recurrent])) == 1
 
 
@@ -241,7 +242,7 @@ def period(mdp: MDP, pi: FloatSA) -> tuple[int, ...]:
     >>> period(MDP([[[0, 1]], [[1, 0]]], [[1], [0]], gamma=0.9), [[1], [1]])
     (2,)
     """
-    chain = step_graph(mdp, chosen_pairs(mdp, pi, None))
+    chain = chain_graph(mdp, pi)
     labels, recurrent = _recurrence(chain)
     roots = np.zeros(mdp.n_states, dtype=np.bool_)
     states = np.flatnonzero(recurrent)

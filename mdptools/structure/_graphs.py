@@ -12,9 +12,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..arrays import BoolS, BoolSA, FloatSA, IntArray, IntS, readonly
+from ..arrays import BoolS, BoolSA, FloatSA, IntArray, IntS, as_floats, as_numbers, readonly
+from ..checks import check_model
 from ..errors import ModelError
 from ..kernel import branches
 
@@ -134,10 +135,11 @@ def graph(mdp: MDP, pi: FloatSA | None = None) -> nx.DiGraph:
 
 def chosen_pairs(mdp: MDP, pi: Any, pairs: Any) -> BoolSA:
     """The allowed pairs that pi (S, A) takes and that are in pairs (S, A); checked here."""
+    check_model(mdp)
     chosen: BoolSA = mdp.allowed
     shape = (mdp.n_states, mdp.n_actions)
     if pairs is not None:
-        marks = np.asarray(pairs)
+        marks = as_numbers(pairs, "pairs")
         if marks.shape != shape or marks.dtype != np.bool_:
             raise ModelError(
                 f"pairs is an array of {marks.dtype} with shape {marks.shape}; it must be of bool "
@@ -145,11 +147,17 @@ def chosen_pairs(mdp: MDP, pi: Any, pairs: Any) -> BoolSA:
             )
         chosen = chosen & marks
     if pi is not None:
-        chosen = chosen & policy_pairs(mdp, np.asarray(pi))
+        chosen = chosen & policy_pairs(mdp, as_floats(pi, "pi"))
     return chosen
 
 
-def policy_pairs(mdp: MDP, pi: NDArray[Any]) -> BoolSA:
+def chain_graph(mdp: MDP, pi: Any) -> Graph:
+    """The graph of one step under pi (S, A), which must be given."""
+    check_model(mdp)
+    return step_graph(mdp, policy_pairs(mdp, as_floats(pi, "pi")))
+
+
+def policy_pairs(mdp: MDP, pi: FloatSA) -> BoolSA:
     """The pairs with pi > 0, or a ModelError where pi (S, A) is no policy of this model."""
     shape = (mdp.n_states, mdp.n_actions)
     if pi.shape != shape:
@@ -159,7 +167,8 @@ def policy_pairs(mdp: MDP, pi: NDArray[Any]) -> BoolSA:
             f"deterministic_policy(mdp, actions)."
         )
     taken: BoolSA = np.asarray(pi > 0)
-    wrong = ~(pi >= 0) | (taken & ~mdp.allowed)  # ~(>=), not <: nan must land here as well
+    number = (pi >= 0) & (pi < np.inf)  # not (pi < 0): nan must be wrong as well
+    wrong = ~number | (taken & ~mdp.allowed)
     if wrong.any():
         s, a = (int(i) for i in np.argwhere(wrong)[0])
         cure = "a probability must be >= 0" if mdp.allowed[s, a] else "that action is refused there"
@@ -179,7 +188,8 @@ def policy_pairs(mdp: MDP, pi: NDArray[Any]) -> BoolSA:
 
 def state_mask(mdp: MDP, states: ArrayLike, name: str) -> BoolS:
     """A mask (S,) as a copy, from a mask or from indices; ModelError if it is neither."""
-    given = np.atleast_1d(np.asarray(states))
+    check_model(mdp)
+    given = np.atleast_1d(as_numbers(states, name))
     n_states = mdp.n_states
     mask: BoolS = np.zeros(n_states, dtype=np.bool_)
     if given.size == 0 and given.ndim == 1:

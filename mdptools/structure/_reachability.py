@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from ..arrays import BoolS, BoolSA, FloatSA, IntS, readonly
 from ._components import Remainder, end_components
-from ._graphs import chosen_pairs, edges, levels, reverse, state_mask, step_graph
+from ._graphs import chain_graph, chosen_pairs, edges, levels, reverse, state_mask, step_graph
 
 if TYPE_CHECKING:
     from ..model import MDP
@@ -53,8 +53,9 @@ def reachable(mdp: MDP, start: ArrayLike | None = None, pi: FloatSA | None = Non
     >>> reachable(mdp, start=0)
     array([ True,  True, False])
     """
+    forward = step_graph(mdp, chosen_pairs(mdp, pi, None))
     starts = mdp.mu > 0 if start is None else state_mask(mdp, start, "start")
-    return readonly(levels(step_graph(mdp, chosen_pairs(mdp, pi, None)), starts) >= 0)
+    return readonly(levels(forward, starts) >= 0)
 
 
 def can_reach(mdp: MDP, targets: ArrayLike, pairs: BoolSA | None = None) -> BoolS:
@@ -227,7 +228,7 @@ def improper_states(mdp: MDP, pi: FloatSA) -> BoolS:
     >>> improper_states(mdp, [[1, 0], [1, 0]]), improper_states(mdp, [[0.9, 0.1], [1, 0]])
     (array([ True, False]), array([False, False]))
     """
-    backward = reverse(step_graph(mdp, chosen_pairs(mdp, pi, None)))
+    backward = reverse(chain_graph(mdp, pi))
     endless = levels(backward, mdp.terminal) < 0
     return readonly(levels(backward, endless) >= 0)
 

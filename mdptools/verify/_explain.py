@@ -89,12 +89,15 @@ class _Judge:
     def up_to_a_factor(self, name: str, mean: FloatArray) -> list[Hypothesis]:
         """A mistake whose mean is known but for a factor, ``{}`` in the name.
 
-        It is only mentioned if it matches: with numbers left open something always comes close.
+        It is only mentioned if it matches: with numbers left open something always comes close. A
+        mean of zero is every mistake times zero, and tells nothing.
         """
         size = float(mean @ mean)
-        if size == 0 or self._freedom() < 2:
+        observed = self.verdict.mean.reshape(-1)
+        nothing = np.abs(observed).max(initial=0.0) <= self.verdict.threshold
+        if size == 0 or nothing or self._freedom() < 2:
             return []
-        x = float(self.verdict.mean.reshape(-1) @ mean) / size
+        x = float(observed @ mean) / size
         one = self.mean(name.format(f"{x:.6g}"), x * mean)
         return [one] if one.matches else []
 

@@ -27,6 +27,8 @@ class Row(NamedTuple):
 TABLE = {
     "value_iteration": Row(planning.value_iteration, ("discounted",), max_gamma=0.999),
     "q_iteration": Row(planning.q_iteration, ("discounted",), max_gamma=0.99),
+    "linear_program": Row(planning.linear_program, ("discounted",)),
+    "modified_policy_iteration": Row(planning.modified_policy_iteration, ("discounted",)),
     "policy_iteration": Row(planning.policy_iteration, ("discounted",)),
     "backward_induction": Row(planning.backward_induction, ("finite",)),
     "total_reward": Row(planning.total_reward, ("total",)),

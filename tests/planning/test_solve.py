@@ -68,13 +68,18 @@ def test_a_sparse_model_is_swept():
 
     mdp = MDP(csr_array([[0.5, 0.5], [1.0, 0.0]]), [[1.0], [0.0]], gamma=0.9)
     solution = solve(mdp)
-    assert solution.method == "value_iteration" and "sparse" in solution.reason
+    assert solution.method == "modified_policy_iteration" and "sparse" in solution.reason
     assert_right(Case(mdp), solution)
 
 
 def test_the_caller_may_choose():
     """Seen failing: with `method` ignored; with the reason of "auto" kept."""
-    for name in ("value_iteration", "q_iteration", "policy_iteration"):
+    for name in (
+        "value_iteration",
+        "q_iteration",
+        "policy_iteration",
+        "modified_policy_iteration",
+    ):
         solution = solve(small(), method=name)
         assert solution.method == name and solution.reason == "the caller asked for it"
         assert_right(Case(small()), solution)

@@ -1,0 +1,213 @@
+"""Modified policy iteration: sweeps in between, linear solves where they do not help."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from mdptools import (
+    MDP,
+    ConvergenceError,
+    ModelError,
+    kernel,
+    modified_policy_iteration,
+    value_iteration,
+)
+from mdptools.problems import garnet, small
+from mdptools.testing.strategies import mdps
+from properties import Case, assert_right
+
+
+def ring(n_states, gamma, *, sparse=False):
+    """Steps to the left or to the right, which mix slowly."""
+    states = np.arange(n_states)
+    P = np.zeros((n_states, 2, n_states))
+    for action, step in enumerate((1, -1)):
+        P[states, action, (states + step) % n_states] = 0.75
+        P[states, action, states] = 0.25
+    R = np.random.default_rng(0).standard_normal((n_states, 2))
+    return MDP(csr_array(P.reshape(-1, n_states)) if sparse else P, R, gamma)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_any_start_and_any_number_of_sweeps_give_the_same(data):
+    """Also far away from the optimum, and above it, where the iterates are not monotone.
+
+    Seen failing: with the sweeps of a policy lacking gamma; with the rewards of the last policy
+    kept; with the shift added to V and not to Q.
+    """
+    mdp = data.draw(mdps(objective="discounted"))
+    case = Case(mdp)
+    tol = data.draw(st.sampled_from((1.0, 1e-3, 1e-6))) * case.scale
+    numbers = st.integers(-100, 100)
+    V0 = [data.draw(numbers) * case.scale for _ in range(mdp.n_states)]
+    solution = modified_policy_iteration(mdp, tol=tol, inner=data.draw(st.integers(1, 30)), V0=V0)
+    assert_right(case, solution)
+    assert solution.certificate.bound <= tol
+
+
+def test_fewer_backups_than_value_iteration():
+    """Ten sweeps of one policy do nearly what eleven backups do.
+
+    Seen failing: with the sweeps left out; with the sweeps made and thrown away.
+    """
+    mdp = garnet(200, 5, 4, gamma=0.99, rng=0)
+    few, many = modified_policy_iteration(mdp, tol=1e-8), value_iteration(mdp, tol=1e-8)
+    assert 4 * few.sweeps < many.sweeps
+    one = modified_policy_iteration(mdp, tol=1e-8, inner=1)
+    assert few.sweeps < one.sweeps < many.sweeps
+    for solution in (few, one):
+        apart = np.abs(solution.V - many.V).max()
+        assert apart <= solution.certificate.bound + many.certificate.bound <= 2e-8
+
+
+def counted(monkeypatch, name):
+    """How often a function of the kernel is called from now on, as a list that grows."""
+    calls, real = [], getattr(kernel, name)
+    monkeypatch.setattr(kernel, name, lambda *words: calls.append(name) or real(*words))
+    return calls
+
+
+def test_the_first_backup_is_free_and_the_last_one_is_not_repeated(monkeypatch):
+    """One product less than backups: from zero, Q is R; and the answer is the shifted last Q.
+
+    Seen failing: with a backup of zeros; with a backup of the middle, as value iteration does it.
+    """
+    products = counted(monkeypatch, "expect")
+    assert modified_policy_iteration(small(), tol=1e-6).sweeps == len(products) + 1 > 1
+
+
+def test_a_chain_that_mixes_slowly_is_solved(monkeypatch):
+    """A ring at gamma 0.9999: sweeps alone would need 10,000 backups and more.
+
+    Seen failing: with `solving = False`; with solves that stop after the first.
+    """
+    mdp = ring(101, 0.9999)
+    solves = counted(monkeypatch, "Resolvent")
+    solution = modified_policy_iteration(mdp)
+    assert 1 < len(solves) <= solution.sweeps < 100
+    assert_fits(mdp, solution)
+
+
+def assert_fits(mdp, solution):
+    """V = R_pi + gamma P_pi V and no action is better, up to the bound, by NumPy alone."""
+    flat = mdp.P.reshape(-1, mdp.n_states) @ solution.V
+    best = (mdp.R + mdp.gamma * flat.reshape(mdp.R.shape)).max(axis=1)
+    assert np.abs(best - solution.V).max() <= 2 * solution.certificate.bound
+
+
+def test_a_model_that_mixes_well_is_not_solved(monkeypatch):
+    """Seen failing: with SLOW = 0."""
+    solves = counted(monkeypatch, "Resolvent")
+    assert modified_policy_iteration(garnet(50, 3, 20, gamma=0.99, rng=0)).sweeps > 1
+    assert not solves
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_large_models_are_swept_however_slow_they_are(sparse, monkeypatch):
+    """Seen failing: with no limit; with the limit of dense models for sparse ones."""
+    if sparse:
+        mdp = ring(1001, 0.9, sparse=True)
+    else:
+        monkeypatch.setattr("mdptools.planning._modified_policy_iteration.LARGE_DENSE", 20)
+        mdp = ring(21, 0.9)
+    solves = counted(monkeypatch, "Resolvent")
+    slow = modified_policy_iteration(mdp, tol=1e-3, inner=1, history=True)
+    assert (slow.history[2:] > 0.7 * slow.history[1:-1]).any()
+    assert not solves
+    assert_fits(mdp, slow)
+
+
+def test_where_float64_cannot_solve_it_sweeps(monkeypatch):
+    """A zero pivot, or numbers that are none, must not end it.
+
+    Seen failing: with the ArithmeticError let through; with V taken whatever it is.
+    """
+    for broken in (lambda b: b * np.nan, None):
+
+        class Broken:
+            def __init__(self, chain, gamma, solve=broken):
+                if solve is None:
+                    raise ArithmeticError("singular")
+                self.solve = solve
+
+        monkeypatch.setattr(kernel, "Resolvent", Broken)
+        mdp = ring(5, 0.9)
+        solution = modified_policy_iteration(mdp, tol=1e-6, inner=1)
+        assert_right(Case(mdp), solution)
+
+
+def test_ties_do_not_keep_it_going():
+    """Each policy is solved once, so copies of an action cannot take turns for ever.
+
+    Seen failing: with policies solved again whenever the greedy one differs from the last.
+    """
+    P = np.random.default_rng(0).dirichlet(np.ones(4), size=4)
+    cycle = 0.001 * P + 0.999 * np.roll(np.eye(4), 1, axis=1)
+    mdp = MDP(np.stack([cycle, cycle + 0.0, cycle], axis=1), np.ones((4, 3)) * [[1], [2], [0], [5]],
+              0.9999)  # fmt: skip
+    solution = modified_policy_iteration(mdp, tol=np.inf, max_sweeps=1000)
+    assert solution.optimal_actions.all()
+    with pytest.raises(ConvergenceError, match="float64 proves no bound below") as caught:
+        modified_policy_iteration(mdp, tol=1e-300)
+    assert caught.value.solution.sweeps < 1000
+    assert_right(Case(mdp), caught.value.solution)
+
+
+def test_a_start_at_the_optimum_takes_one_backup():
+    """Seen failing: with V0 ignored."""
+    solution = modified_policy_iteration(small(), tol=1e-6)
+    again = modified_policy_iteration(small(), tol=1e-6, V0=solution.V)
+    assert again.sweeps == 1 < solution.sweeps
+    assert_right(Case(small()), again)
+
+
+def test_history_is_the_bound_of_each_backup():
+    """Seen failing: with a history of the residuals; with one entry too few."""
+    solution = modified_policy_iteration(small(), tol=1e-6, history=True)
+    assert solution.history.shape == (solution.sweeps,)
+    assert solution.history[-1] <= solution.certificate.bound <= 1e-6 < solution.history[-2]
+    assert modified_policy_iteration(small(), tol=1e-6).history is None
+
+
+def test_terminal_states_are_worth_exactly_nothing():
+    """V and Q, for every action, however far they are shifted elsewhere and wherever V0 is.
+
+    Seen failing: with the shift applied to terminal states; with V0 kept there.
+    """
+    P = [[[0.5, 0.5, 0], [0.9, 0.1, 0]], [[0.2, 0.8, 0], [0, 0.5, 0.5]], [[0, 0, 1], [0, 0, 1]]]
+    mdp = MDP(
+        P, [[1, 2], [3, -1], [0, 0]], 0.9, allowed=[[True, True], [True, True], [True, False]]
+    )
+    for start in (None, [0.0, 0.0, 7.0]):
+        solution = modified_policy_iteration(mdp, tol=10.0, V0=start)
+        assert solution.V[2] == 0 == solution.Q[2, 0]
+        assert solution.Q[2, 1] == -np.inf
+        assert_right(Case(mdp), solution)
+
+
+def test_too_few_backups_are_an_error_with_an_answer():
+    """Seen failing: with the last iterate returned in silence; with a floor claimed."""
+    with pytest.raises(ConvergenceError, match="max_sweeps = 2 were not enough") as caught:
+        modified_policy_iteration(small(), tol=1e-6, max_sweeps=2)
+    assert caught.value.floor is None
+    assert caught.value.solution.sweeps == 2
+    assert_right(Case(small()), caught.value.solution)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"V0": [1.0]}, r"V0 has shape \(1,\); it must be \(2,\)"),
+        ({"V0": [0.0, np.nan]}, r"V0\[1\] is nan"),
+        ({"max_sweeps": 0}, "max_sweeps is 0; it must be an int >= 1"),
+        ({"inner": 0}, "inner is 0; it must be an int >= 1"),
+        ({"inner": 2.5}, "inner is 2.5"),
+    ],
+)
+def test_wrong_arguments_are_refused(wrong, match):
+    """Seen failing: with each check taken out in turn."""
+    with pytest.raises(ModelError, match=match):
+        modified_policy_iteration(small(), **wrong)
