@@ -183,6 +183,28 @@ def plan_100_full() -> Contest:
     return garnets(100, 100)
 
 
+@entry("plan_1000")
+def plan_1000() -> Contest:
+    """S=1000, A=10, dense P with 20 successors of each pair, gamma .99, to 1e-8."""
+    models = [problems.garnet(1000, 10, 20, gamma=0.99, rng=0)]
+    truths = [true_values(m.P, m.R, m.gamma) for m in models]
+    rivals = [
+        theirs(method, peers, truths, **options)
+        for peers in [peer_models(models)]
+        if peers
+        for method, options in (
+            ("modified_policy_iteration", {"epsilon": EPSILON, "max_iter": 10_000}),
+            ("policy_iteration", {}),
+        )
+    ]
+    mine = [
+        ours("modified_policy_iteration", models, truths, tol=EPSILON),
+        ours("solve", models, truths, tol=EPSILON),
+    ]
+    targets = {(mine[0].name, rival.name): 0.7 for rival in rivals}
+    return Contest(mine, rivals, missing=absent("quantecon"), targets=targets)
+
+
 @entry("value_iteration_lake")
 def value_iteration_lake() -> Contest:
     """Value iteration to 1e-8 on Gymnasium's FrozenLake 8x8, slippery, gamma .99."""

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from .errors import MissingExtraError as MissingExtraError
     from .errors import ModelError as ModelError
     from .evaluation import Evaluation as Evaluation
+    from .evaluation import deviation_matrix as deviation_matrix
     from .evaluation import evaluate as evaluate
     from .evaluation import occupancy as occupancy
     from .gradients import Gradient as Gradient
@@ -76,16 +77,21 @@ if TYPE_CHECKING:
     from .model import RewardLaw as RewardLaw
     from .model import dumps as dumps
     from .planning import BatchSolution as BatchSolution
+    from .planning import ExactSolution as ExactSolution
     from .planning import Solution as Solution
+    from .planning import average_policy_iteration as average_policy_iteration
     from .planning import backward_induction as backward_induction
+    from .planning import evaluate_exactly as evaluate_exactly
     from .planning import linear_program as linear_program
     from .planning import modified_policy_iteration as modified_policy_iteration
     from .planning import policy_iteration as policy_iteration
     from .planning import q_iteration as q_iteration
+    from .planning import relative_value_iteration as relative_value_iteration
     from .planning import soft_policy_iteration as soft_policy_iteration
     from .planning import soft_value_iteration as soft_value_iteration
     from .planning import solve as solve
     from .planning import solve_batch as solve_batch
+    from .planning import solve_exactly as solve_exactly
     from .planning import total_reward as total_reward
     from .planning import value_iteration as value_iteration
     from .policies import Family as Family
@@ -161,19 +167,24 @@ _NAMES = {
     ),
     "bellman": (),
     "certificates": ("Certificate",),
-    "evaluation": ("Evaluation", "evaluate", "occupancy"),
+    "evaluation": ("Evaluation", "deviation_matrix", "evaluate", "occupancy"),
     "planning": (
         "BatchSolution",
+        "ExactSolution",
         "Solution",
+        "average_policy_iteration",
         "backward_induction",
+        "evaluate_exactly",
         "linear_program",
         "modified_policy_iteration",
         "policy_iteration",
         "q_iteration",
+        "relative_value_iteration",
         "soft_policy_iteration",
         "soft_value_iteration",
         "solve",
         "solve_batch",
+        "solve_exactly",
         "total_reward",
         "value_iteration",
     ),

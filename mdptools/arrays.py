@@ -130,7 +130,7 @@ def as_numbers(x: Any, name: str) -> NDArray[Any]:
     'i'
     """
     if hasattr(x, "tocsr"):
-        raise ModelError(f"{name} is sparse; make it dense: {name}.toarray().")
+        raise ModelError(f"{name} is no array of real numbers: it is sparse; use .toarray().")
     try:
         raw = np.asarray(x)
     except (TypeError, ValueError) as error:

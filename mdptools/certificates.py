@@ -110,11 +110,13 @@ def backup_roundoff(mdp: MDP, scale: float) -> float:
         The dot product of n terms errs by n u sum |p V|, u = eps / 2 (Higham 2002, eq. (3.5));
         gamma and R by one rounding each; and twice the defect of the row sums. Products that
         underflow err by 2**-1075 each; what stands for them also covers what underflows in the
-        bounds that are made of this number. Exactly 0 where all rewards and V are 0.
+        bounds that are made of this number. Exactly 0 where all rewards and V are 0
+        and no horizon ends with another reward.
     """
     facts = mdp.facts
     products: float = mdp.gamma * scale * (EPS * (facts.terms / 2 + 2) + 2 * facts.row_defect)
-    underflow = TINY * facts.terms if scale or facts.reward_max else 0.0
+    worthless = scale == 0 and facts.reward_max == 0 and mdp.final is None
+    underflow = 0.0 if worthless else TINY * facts.terms
     return products + EPS * facts.reward_max + facts.reward_roundoff + underflow
 
 

@@ -44,7 +44,9 @@ def check_model(mdp: Any) -> None:
         Saying what it is instead.
     """
     if not isinstance(getattr(mdp, "objective", None), str):
-        raise ModelError(f"mdp is {mdp!r:.80}; it must be a model: MDP(P, R, gamma).")
+        raise ModelError(
+            f"mdp is of type {type(mdp).__name__}; it must be a model: MDP(P, R, gamma)."
+        )
 
 
 def check_served(mdp: HasObjective, function: str, *served: str, instead: str) -> None:
@@ -91,7 +93,7 @@ def number_or_nan(x: Any) -> float:
     >>> number_or_nan(1), number_or_nan("1"), number_or_nan([1]), number_or_nan(10**400)
     (1.0, nan, nan, nan)
     """
-    if isinstance(x, (str, bytes)) or getattr(x, "ndim", 0):
+    if isinstance(x, (str, bytes)) or getattr(x, "ndim", False):
         return float("nan")
     try:
         return float(x)

@@ -41,8 +41,8 @@ class ConvergenceError(MdptoolsError, RuntimeError):
 
     Attributes
     ----------
-    solution : Solution or Evaluation
-        The best answer there is. Its certificate holds.
+    solution : Solution, Evaluation or None
+        The best answer there is. Its certificate holds. None where float64 gives no answer at all.
     floor : float or None, reward units
         The smallest bound that float64 can prove for this model, where round-off is the reason;
         None where more work would help.

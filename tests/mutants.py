@@ -131,7 +131,8 @@ MUTANTS = [
     ),
     mutant(
         "ties broken in the values", "policy_iteration", HOWARD,
-        "Q = backup(mdp, V)\n        greedy", "Q = backup(mdp, V) + 1e-9 * np.arange(mdp.n_actions)\n        greedy",
+        "Q = backup(mdp, V)\n        greedy",
+        "Q = backup(mdp, V) + 1e-9 * np.arange(mdp.n_actions)\n        greedy",
     ),
     mutant(
         "one improvement and no more", "policy_iteration from anywhere", HOWARD,
@@ -175,7 +176,8 @@ MUTANTS = [
     # --- total reward
     mutant(
         "V itself for the upper bound", "total of decimals", TOTAL,
-        "if covered.all() and not W[mdp.terminal].any():\n            return W, \"\"", "return V, \"\"",
+        "if covered.all() and not W[mdp.terminal].any():\n            return W, \"\"",
+        "return V, \"\"",
         "slack = 4 * EPS * scale", "slack = 0.0",
         "bound = max(above, below) + slack", "bound = below + slack",
         "error = bound + 2 * backup_roundoff(mdp, scale)", "error = 0.0",
@@ -232,7 +234,8 @@ MUTANTS = [
     ),
     mutant(
         "round-off of the mixing left out", "evaluate", CERTIFICATES,
-        "return (\n        backup_roundoff(mdp, scale)", "return 0 * (\n        backup_roundoff(mdp, scale)",
+        "return (\n        backup_roundoff(mdp, scale)",
+        "return 0 * (\n        backup_roundoff(mdp, scale)",
     ),
     mutant(
         "an endless policy not refused", "evaluate total", EVALUATE,
@@ -280,22 +283,28 @@ def planted(mutant):
         for name, edits in by_module.items():
             module = importlib.import_module(name)
             source = inspect.getsource(module)
+            before = by_name(source, name)
             for edit in edits:
                 if source.count(edit.old) != 1:
                     raise LookupError(f"{name} has {source.count(edit.old)} times: {edit.old}")
                 source = source.replace(edit.old, edit.new)
-            fresh = {code.co_qualname: code for code in codes(compile(source, name, "exec"))}
+            after = by_name(source, name)
             for function in functions(module):
-                new = fresh[function.__code__.co_qualname]
-                if not same(function.__code__, new):
+                key = function.__code__.co_qualname
+                if not same(before[key], after[key]):
                     changed.append((function, function.__code__))
-                    function.__code__ = new
+                    function.__code__ = after[key]
         if not changed:
             raise LookupError(f"{mutant.name}: the edits change no function")
         yield
     finally:
         for function, code in changed:
             function.__code__ = code
+
+
+def by_name(source, name):
+    """The code of each function and method of a module's source."""
+    return {code.co_qualname: code for code in codes(compile(source, name, "exec"))}
 
 
 def codes(code):
@@ -320,7 +329,7 @@ def functions(module):
 
 
 def same(old, new):
-    """Whether two code objects do the same; their files and lines do not count."""
+    """Whether two code objects do the same; the lines where they stand do not count."""
     return old.co_code == new.co_code and old.co_names == new.co_names and all(
         same(x, y) if isinstance(x, CodeType) and isinstance(y, CodeType) else x == y
         for x, y in zip(old.co_consts, new.co_consts, strict=False)
@@ -362,16 +371,27 @@ def check_planner(planner, size, **kinds):
 
 
 def check_total(size):
-    """The corpus, and a cycle that earns beside an end."""
+    """The corpus, a cycle that earns beside an end, and two states to rest in without an end."""
     P = np.zeros((3, 2, 3))
     P[0, 0, 1] = P[0, 1, 2] = P[1, :, 0] = P[2, :, 2] = 1
     assert_plans(Case(MDP(P, [[2, 0], [-1, -1], [0, 0]], 1.0)), planning.total_reward)
+    rest = np.array([[[0, 1, 0]], [[0, 0, 1]], [[0, 1, 0]]])
+    assert_plans(Case(MDP(rest, [[-1], [0], [0]], 1.0)), planning.total_reward)
     check_planner(planning.total_reward, size, objective="total")
 
 
 def check_evaluate(size, **kinds):
     for case, pi in corpus(size, **kinds):
         assert_evaluates(case, pi, evaluate)
+
+
+def check_evaluate_total(size):
+    """The corpus, and a state that no episode enters and in which a reward is paid for ever."""
+    P = np.zeros((3, 1, 3))
+    P[[0, 1, 2], 0, [0, 2, 2]] = 1
+    mdp = MDP(P, [[1.0], [-1.0], [0.0]], 1.0, mu=[0, 1, 0])
+    assert_evaluates(Case(mdp), np.ones((3, 1)), evaluate)
+    check_evaluate(size, objective="total")
 
 
 def check_ties():
@@ -430,7 +450,7 @@ CHECKS = {
     "ties": check_ties,
     "evaluate": lambda: check_evaluate(160, objective="discounted", max_gamma=0.999, exact=False),
     "evaluate finite": lambda: check_evaluate(160, objective="finite"),
-    "evaluate total": lambda: check_evaluate(200, objective="total"),
+    "evaluate total": lambda: check_evaluate_total(200),
     "greedy": check_greedy,
     "outcomes": check_outcomes,
 }  # fmt: skip

@@ -418,7 +418,7 @@ def evaluate(model, pi, normalise_rows=False):
     if exact.objective == "finite":
         return _evaluate_finite(exact, _policies(exact, pi))
     if exact.objective not in ("discounted", "total"):
-        raise ValueError(f"objective {exact.objective!r} is not served; see `gain` for average")
+        raise ValueError(f"objective {exact.objective!r} is not served; see `evaluate_average`")
     pi = _policy(exact, pi)
     chain, rewards = chain_of(exact, pi)
     if exact.objective == "discounted":
@@ -601,6 +601,112 @@ def visits_by_powers(model, pi, n_steps=None, normalise_rows=False):
     return visits
 
 
+# --- average reward -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ExactAverage:
+    """One policy of a model of average reward, exactly."""
+
+    gain: list  # (S,)
+    bias: list  # (S,) with mean 0 in each recurrent class
+    Q: list  # R - gain + P bias; -inf at refused pairs
+    J: Fraction  # mu @ gain
+    d: list  # (S,) the limit of the mean law of the state, from mu
+    limit: list  # (S, S) the limit of the mean of the powers of P_pi
+    deviation: list  # (S, S) the group inverse of I - P_pi
+
+
+def limit_of(chain):
+    """The limit (S, S) of the mean of the powers of a chain: laws, and chances to end in classes.
+
+    Rows must sum to one exactly. Periodic and transient states and several classes are fine.
+    """
+    n = len(chain)
+    classes = recurrent_classes(chain)
+    limit = [[Fraction(0)] * n for _ in range(n)]
+    laws = []
+    for members in classes:
+        _, law = gain([[chain[s][t] for t in members] for s in members], [0] * len(members), False)
+        laws.append(law)
+        for s in members:
+            for t, w in zip(members, law, strict=True):
+                limit[s][t] = w
+    inside = {s for members in classes for s in members}
+    outside = [s for s in range(n) if s not in inside]
+    steps = [[sum(chain[s][t] for t in members) for members in classes] for s in outside]
+    ends = solve_exact(_identity_minus(Fraction(1), chain, outside), steps)
+    for s, row in zip(outside, ends, strict=True):
+        for p, members, law in zip(row, classes, laws, strict=True):
+            for t, w in zip(members, law, strict=True):
+                limit[s][t] = p * w
+    return limit
+
+
+def evaluate_average(model, pi, normalise_rows=True):
+    """Gain and bias of a policy, by the limit of its chain and the inverse of I - P + limit.
+
+    Rows that do not sum to one have no gain: hence ``normalise_rows=True``.
+
+    Returns
+    -------
+    ExactAverage
+    """
+    exact = fractions_of(model, normalise_rows)
+    chain, rewards = chain_of(exact, _policy(exact, pi))
+    n = len(chain)
+    limit = limit_of(chain)
+    gains = [_mean(row, rewards) for row in limit]
+    one = [[Fraction(int(s == t)) for t in range(n)] for s in range(n)]
+    matrix = [[one[s][t] - chain[s][t] + limit[s][t] for t in range(n)] for s in range(n)]
+    right = [[one[s][t] - limit[s][t] for t in range(n)] for s in range(n)]
+    deviation = solve_exact(matrix, right)
+    bias = [_mean(row, rewards) for row in deviation]
+    Q = q_by_loops(exact, bias)
+    return ExactAverage(
+        gain=gains,
+        bias=bias,
+        Q=[[q - g if q != -INF else q for q in Q_s] for Q_s, g in zip(Q, gains, strict=True)],
+        J=_mean(exact.mu, gains),
+        d=[sum(exact.mu[s] * limit[s][t] for s in range(n)) for t in range(n)],
+        limit=limit,
+        deviation=deviation,
+    )
+
+
+@dataclass(frozen=True)
+class ExactAverageOptimum:
+    """The largest gain from each state, exactly."""
+
+    gain: list  # (S,)
+    J: Fraction
+    optimal_actions: list  # bool (S, A): some policy that is best from every state does that there
+    actions: list  # (S,) one such policy
+
+
+def average_optimum(model, normalise_rows=True):
+    """The best of all deterministic policies; one of them is best from every state at once."""
+    exact = fractions_of(model, normalise_rows)
+    choices = [exact.actions(s) for s in range(exact.n_states)]
+    if math.prod(map(len, choices)) > MOST_POLICIES:
+        raise ValueError("too many policies to enumerate")
+    gains = {}
+    for actions in itertools.product(*choices):
+        chain, rewards = chain_of(exact, policy_of(exact, actions))
+        gains[actions] = [_mean(row, rewards) for row in limit_of(chain)]
+    best = [max(column) for column in zip(*gains.values(), strict=True)]
+    winners = [actions for actions, found in gains.items() if found == best]
+    return ExactAverageOptimum(
+        gain=best,
+        J=_mean(exact.mu, best),
+        optimal_actions=[
+            [any(w[s] == a for w in winners) for a in range(exact.n_actions)]
+            for s in range(exact.n_states)
+        ],
+        actions=list(winners[0]),
+    )
+
+
 # --- the optimum --------------------------------------------------------------------------------
 
 
@@ -625,8 +731,9 @@ def optimum(model, normalise_rows=False):
     Raises
     ------
     ValueError
-        For average reward, and for total reward if a row that some policy can use forever does
-        not sum to one exactly (then nothing is well defined: ask for normalise_rows=True).
+        For average reward (see `average_optimum`), and for total reward if a row that some policy
+        can use forever does not sum to one exactly (then nothing is well defined: ask for
+        normalise_rows=True).
     """
     exact = fractions_of(model, normalise_rows)
     if exact.objective == "finite":

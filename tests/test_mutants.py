@@ -1,4 +1,4 @@
-"""Each planted mistake is found by the properties that the tests use, and by nothing else caused."""
+"""Each planted mistake is found by the properties that the tests use, and nothing else is."""
 
 import inspect
 

@@ -88,7 +88,7 @@ def _number(x: float) -> str:
 def _share(x: float | None) -> str:
     if x is None:
         return "-"
-    return f"{100 * x:.3g} %" if x < 10 else f"{x:.3g} x"
+    return f"{100 * x:.3g} %" if x < 10 else f"{_number(x)} x"
 
 
 def _notes(report: GradientReport) -> list[str]:
@@ -96,9 +96,24 @@ def _notes(report: GradientReport) -> list[str]:
     if report.cap_bias is not None:
         notes.append(
             f"episodes are cut after {report.cap} steps, and {100 * report.cut:.2g} % of the "
-            f"weight with them: the exact columns are those of the cut estimators, beside the "
-            f"gradient of as many steps. The cut itself biases the gradient by "
-            f"{_number(report.cap_bias)}."
+            f"weight with them. The cut itself biases the gradient by {_number(report.cap_bias)}."
+        )
+    cut = [row.name for row in report.rows if row.cap is not None]
+    if len(cut) == len(report.rows):
+        notes.append(
+            "the exact columns are those of the cut estimators, beside the gradient of as many "
+            "steps."
+        )
+    elif cut:
+        notes.append(
+            f"{' and '.join(cut)}: late steps count as much as early ones, so the exact columns "
+            f"are those of episodes cut after {report.cap} steps, as in the sample."
+        )
+    apart = [row.name for row in report.rows if row.sampled is None and 0 < row.deviation < np.inf]
+    if apart:
+        notes.append(
+            f"{', '.join(apart)}: the exact columns are those of whole episodes; those sampled "
+            f"were cut after {report.cap} steps and say nothing of them."
         )
     notes += [f"{row.name}: sd is inf, {row.note}." for row in report.rows if row.note]
     notes += [
@@ -161,6 +176,7 @@ def as_json(
                 "needed": row.needed,
                 "sampled": row.sampled,
                 "agrees": row.agrees,
+                "cap": row.cap,
                 "note": row.note,
             }
             for row in report.rows

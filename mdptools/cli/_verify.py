@@ -127,6 +127,8 @@ def _read_file(path: Path) -> Any:
     try:
         if path.stat().st_size > FILE_LIMIT:
             raise ModelError(f"{path} is larger than {FILE_LIMIT} bytes: no policy of a table.")
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ModelError(f"{path} cannot be read as a .npy array: {error}.") from error
+        with path.open("rb") as file:  # not np.load, which takes what is no .npy for a pickle
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, MemoryError) as error:
+        words = str(error).rstrip(".")
+        raise ModelError(f"{path} cannot be read as a .npy array: {words}.") from error

@@ -21,7 +21,9 @@ from ..errors import ModelError
 class Evaluation:
     """Values and visits of one policy, and how wrong each can be.
 
-    On a finite horizon, time is the first axis of everything.
+    On a finite horizon, time is the first axis of everything. For average reward V is the bias, the
+    sum of what the steps pay beyond the gain, whose mean is 0 in each recurrent class; Q is
+    ``R - gain + P V``; visits are the long-run share of time in each state, from mu on: d itself.
 
     Attributes
     ----------
@@ -30,7 +32,7 @@ class Evaluation:
     Q : (S, A) or (H, S, A) array, reward units
         -inf at refused pairs.
     J : float, reward units
-        ``mu @ V``, or ``mu @ V[0]``.
+        ``mu @ V``, or ``mu @ V[0]``; average reward: ``mu @ gain``.
     visits : (S,) or (H, S) array, decisions
         ``sum_t gamma^t Pr(s_t = s)`` while the episode is running; 0 on terminal states, inf where
         a policy stays for ever without reward.
@@ -39,6 +41,10 @@ class Evaluation:
     J_certificate : Certificate
     visits_certificate : Certificate
         Its bound is on the sum of all absolute errors.
+    gain : (S,) array or None, reward units
+        Average reward: the reward per step in the long run from each state.
+    gain_certificate : Certificate or None
+        Of the gain, with bounds from both sides.
     A : array
         The advantage Q - V.
     Z : float, decisions
@@ -54,6 +60,8 @@ class Evaluation:
     certificate: Certificate
     J_certificate: Certificate
     visits_certificate: Certificate
+    gain: FloatS | None = None
+    gain_certificate: Certificate | None = None
 
     @property
     def A(self) -> FloatSA:

@@ -64,11 +64,11 @@ def solve(mdp: MDP, pi: FloatSA, kept: BoolS, start: FloatS) -> Solve:
     if mdp.gamma < 1:
         time = mdp.facts.time
     else:
-        time = _longest(chain, resolvent.solve(np.ones(int(kept.sum()))), mdp, pi)
+        time = longest(chain, resolvent.solve(np.ones(int(kept.sum()))), mdp, pi)
     return Solve(V, visits, time, chain, kept)
 
 
-def _longest(chain: kernel.Chain, w: FloatS, mdp: MDP, pi: FloatSA) -> float:
+def longest(chain: kernel.Chain, w: FloatS, mdp: MDP, pi: FloatSA) -> float:
     """max(w) / (1 - e): no state lasts longer, if w is close to the expected time to the end."""
     w = np.maximum(w, 0.0)
     top = float(w.max())

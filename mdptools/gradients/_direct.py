@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import EPS, FloatArray, FloatS, FloatSA, readonly
 from ..certificates import Certificate
+from ..checks import check_served
 from ..errors import ModelError
 from ..evaluation import Evaluation, evaluate
 from ..model import MDP
@@ -58,6 +59,7 @@ def direct_gradient(mdp: MDP, pi: Any) -> Gradient:
     array([[4., 6.],
            [0., 0.]])
     """
+    check_served(mdp, "direct_gradient", "discounted", "finite", "total", instead="evaluate")
     found = evaluate(mdp, pi)
     check_finite(mdp, found)
     Q = np.where(mdp.allowed, found.Q, 0.0)

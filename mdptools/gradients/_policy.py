@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import FloatS, as_floats, readonly
 from ..certificates import Certificate
+from ..checks import check_served
 from ..errors import ModelError
 from ..evaluation import Evaluation, evaluate
 from ..model import MDP
@@ -69,6 +70,7 @@ def policy_gradient(mdp: MDP, family: Family, theta: Any, *, baseline: Any = "V"
     >>> gradient.value, gradient.J, gradient.certificate.bound < 1e-14
     (array([[-0.25,  0.25]]), 0.5, True)
     """
+    check_served(mdp, "policy_gradient", "discounted", "finite", "total", instead="evaluate")
     pi = family.probs(theta)
     found = evaluate(mdp, pi)
     check_finite(mdp, found)

@@ -51,8 +51,7 @@ def check_objective(gamma: Any, horizon: Any, average: Any) -> tuple[float, int 
                 f"horizon is {horizon!r:.80}; it must be a number of actions, an int >= 1, or None."
             )
         horizon = n_steps
-    if not isinstance(average, (bool, np.bool_)):
-        raise ModelError(f"average is {average!r:.80}; it must be True or False.")
+    average = check_average(average)
     if average and horizon is not None:
         raise ModelError("average=True and horizon= are two objectives: give one of them.")
     if gamma is None:
@@ -67,7 +66,14 @@ def check_objective(gamma: Any, horizon: Any, average: Any) -> tuple[float, int 
         raise ModelError(f"gamma is {gamma!r:.80}; it must be a number in [0, 1].")
     if average and discount != 1:
         raise ModelError(f"gamma is {discount:g} with average=True; the average reward has none.")
-    return discount, horizon, bool(average)
+    return discount, horizon, average
+
+
+def check_average(average: Any) -> bool:
+    """Average as a bool; no other type, whose truth might mean something else."""
+    if not isinstance(average, (bool, np.bool_)):
+        raise ModelError(f"average is {average!r:.80}; it must be True or False.")
+    return bool(average)
 
 
 def check_allowed(allowed: Any, n_states: int, n_actions: int, name: Name) -> BoolSA:
@@ -97,8 +103,8 @@ def check_rows(
 
     ``came_with`` is the precision in which P came; what is coarser than float64 is renormalised.
     """
+    P = kernel.clear_rows(P, allowed)  # first: what stands in refused rows is not looked at
     kernel.check_entries(P, state, action)
-    P = kernel.clear_rows(P, allowed)
     sums = kernel.row_sums(P)
     gap = np.where(allowed, sums - 1.0, 0.0)
     tol = 4 * came_with * gap.shape[0]

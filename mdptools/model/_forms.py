@@ -7,7 +7,6 @@ Not here  file formats and other libraries' classes (interop).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,13 @@ from ..kernel import is_sparse
 
 def from_action_matrices(P: Any, R: Any) -> dict[str, Any]:
     """(A, S, S) to (S, A, S)."""
-    if is_sparse(P) or not isinstance(P, Iterable):
+    try:
+        given = [*P]
+    except TypeError:
         raise ModelError(
-            f"P is {P!r:.80}; it must hold one (S, S) matrix for each action. A sparse P with row "
-            f"s*A + a goes to MDP itself."
-        )
-    matrices = [m if is_sparse(m) else as_numbers(m, f"P[{a}]") for a, m in enumerate(P)]
+            f"P is {P!r:.80}; it must hold one (S, S) matrix for each action."
+        ) from None
+    matrices = [m if is_sparse(m) else as_numbers(m, f"P[{a}]") for a, m in enumerate(given)]
     if not matrices:
         raise ModelError("P is empty; it must hold one (S, S) matrix for each action.")
     shapes = {m.shape for m in matrices}
@@ -107,7 +107,7 @@ def from_costs(cost: Any, keywords: dict[str, Any]) -> dict[str, Any]:
     return {"R": rewards, **keywords}
 
 
-def from_counts(N: Any, R_sum: Any, unvisited: str) -> dict[str, Any]:
+def from_counts(N: Any, R_sum: Any, unvisited: Any) -> dict[str, Any]:
     """Counts to frequencies."""
     if not (isinstance(unvisited, str) and unvisited in ("error", "refuse", "stay", "uniform")):
         raise ModelError(

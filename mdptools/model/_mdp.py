@@ -258,6 +258,7 @@ class MDP:
         >>> mdp.with_objective(horizon=3).gamma, mdp.with_objective(average=True).gamma
         (0.9, 1.0)
         """
+        average = _door.check_average(average)
         if gamma is None:
             gamma = None if average else self.gamma
         if final is None and horizon is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import BoolS, FloatArray, IntArray, as_floats, as_numbers, readonly
+from ..arrays import EPS, BoolS, FloatArray, IntArray, as_floats, as_numbers, precision, readonly
 from ..errors import ModelError
 from ..kernel import is_sparse
 from . import _door
@@ -35,8 +35,10 @@ def read(rows: Any, *, mu: Any = None, layout: Any = None, **keywords: Any) -> d
                 f"rows[s] does not list is refused there)."
             )
     n_states = len(rows)
-    s, a, p, t, r, done, tried = _flatten(rows, n_states)
+    s, a, p, t, r, done, tried, came_with = _flatten(rows, n_states)
     n_actions = tried.shape[1]
+    if came_with > EPS:
+        p = _renormalised(p, s * n_actions + a, 4 * came_with * n_states)
     starts = None if mu is None else as_floats(mu, "mu") > 0
     if starts is not None and starts.shape != (n_states,):
         raise ModelError(f"mu has shape {starts.shape}; it must be (S,) = {(n_states,)}.")
@@ -87,11 +89,12 @@ def _listed(x: Any, place: str) -> Iterable[tuple[Any, Any]]:
 
 
 def _flatten(rows: Any, n_states: int) -> tuple[Any, ...]:
-    """The outcomes as arrays s, a, p, s', r, terminated, and which pairs have any."""
+    """The outcomes as arrays s, a, p, s', r, terminated; which pairs have any; p's precision."""
     if n_states == 0:
         raise ModelError("rows is empty: a model has at least one state.")
     found: list[tuple[int, int, float, int, float, bool]] = []
     pairs: set[tuple[int, int]] = set()
+    came_with = EPS
     for s in range(n_states):
         try:
             actions = rows[s]
@@ -123,13 +126,21 @@ def _flatten(rows: Any, n_states: int) -> tuple[Any, ...]:
                     )
                 found.append(entry)
                 pairs.add(entry[:2])
+                if isinstance(p, np.floating):
+                    came_with = max(came_with, precision(p))
     if not found:
         raise ModelError("rows has no outcome at all.")
     s_, a_, p_, t_, r_, done = (np.array(column) for column in zip(*found, strict=True))
     tried = np.zeros((n_states, int(a_.max()) + 1), dtype=bool)
     where = np.array(sorted(pairs))
     tried[where[:, 0], where[:, 1]] = True
-    return s_, a_, p_, t_, r_, done, tried
+    return s_, a_, p_, t_, r_, done, tried, came_with
+
+
+def _renormalised(p: FloatArray, pair: IntArray, tol: float) -> FloatArray:
+    """Probabilities that came as float32, of pairs whose sum is one but for that: divided by it."""
+    sums = np.bincount(pair, p)[pair]
+    return np.where(np.abs(sums - 1) <= tol, p / np.where(sums > 0, sums, 1.0), p)
 
 
 def _only_entered_by_ending(

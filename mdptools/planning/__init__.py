@@ -2,16 +2,19 @@
 
 Takes     an MDP.
 Gives     `Solution`: V, Q, pi, every action that could be optimal, and a `Certificate`.
-Source    Puterman (1994), chapters 4, 6 and 7.
+Source    Puterman (1994), chapters 4 and 6 to 9.
 Not here  evaluating a given policy (evaluation), learning from samples (estimators).
 """
 
+from ._average_policy_iteration import average_policy_iteration
 from ._batch import BatchSolution, solve_batch
 from ._finite_horizon import backward_induction
 from ._linear_program import linear_program
 from ._modified_policy_iteration import modified_policy_iteration
 from ._policy_iteration import policy_iteration
+from ._rational import ExactSolution, evaluate_exactly, solve_exactly
 from ._regularised import soft_policy_iteration, soft_value_iteration
+from ._relative_value_iteration import relative_value_iteration
 from ._solution import Solution
 from ._solve import solve
 from ._total_reward import total_reward
@@ -19,16 +22,21 @@ from ._value_iteration import q_iteration, value_iteration
 
 __all__ = [
     "BatchSolution",
+    "ExactSolution",
     "Solution",
+    "average_policy_iteration",
     "backward_induction",
+    "evaluate_exactly",
     "linear_program",
     "modified_policy_iteration",
     "policy_iteration",
     "q_iteration",
+    "relative_value_iteration",
     "soft_policy_iteration",
     "soft_value_iteration",
     "solve",
     "solve_batch",
+    "solve_exactly",
     "total_reward",
     "value_iteration",
 ]

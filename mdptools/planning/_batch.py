@@ -120,7 +120,9 @@ def solve_batch(
 
 def _checked(P: Any, R: Any, gamma: Any) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """The tensors, rewards (N, S, A), discounts (N,), and how far rows are from one (N,)."""
-    tensors = P if isinstance(P, np.ndarray) and P.dtype == np.float64 else as_floats(P, "P")
+    given = P  # taken without a copy where that is possible: it is only read
+    ready = isinstance(given, np.ndarray) and given.dtype == np.float64
+    tensors = given if ready else as_floats(given, "P")
     if tensors.ndim != 4 or tensors.shape[1] != tensors.shape[3] or 0 in tensors.shape:
         raise ModelError(
             f"P has shape {tensors.shape}; it must be (N, S, A, S), one model after the other."
@@ -156,11 +158,11 @@ def _checked(P: Any, R: Any, gamma: Any) -> tuple[FloatArray, FloatArray, FloatA
 
 
 def _solve_chunk(
-    P: FloatArray, R: FloatArray, gamma: FloatArray, defect: FloatArray, max_iterations: int
+    tensors: FloatArray, R: FloatArray, gamma: FloatArray, defect: FloatArray, max_iterations: int
 ) -> tuple[FloatArray, FloatArray, IntArray, FloatArray, IntArray]:
     """Policy iteration of a stack of models; those that are done are taken out."""
-    n, n_states, n_actions, _ = P.shape
-    flat = P.reshape(n, n_states * n_actions, n_states)
+    n, n_states, n_actions, _ = tensors.shape
+    flat = tensors.reshape(n, n_states * n_actions, n_states)
     rows = np.arange(n_states) * n_actions
     out_V, out_Q = np.zeros((n, n_states)), np.zeros(R.shape)
     out_actions, sweeps = np.zeros((n, n_states), dtype=np.int64), np.zeros(n, dtype=np.int64)
@@ -174,8 +176,8 @@ def _solve_chunk(
         chain[:, np.arange(n_states), np.arange(n_states)] += 1
         r = R.reshape(n, -1)[which, rows + actions]
         V = np.linalg.solve(chain, r[:, :, None])[:, :, 0]
-        tensors = flat if len(left) == n else flat[left]
-        Q = np.matmul(tensors, V[:, :, None])[:, :, 0].reshape(len(left), n_states, n_actions)
+        active = flat if len(left) == n else flat[left]
+        Q = np.matmul(active, V[:, :, None])[:, :, 0].reshape(len(left), n_states, n_actions)
         Q *= gamma[left, None, None]
         Q += R[left]
         greedy = Q.argmax(axis=2)

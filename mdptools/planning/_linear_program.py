@@ -116,7 +116,7 @@ def weights(mdp: MDP) -> FloatS:
     live = ~mdp.terminal
     if (mdp.mu[live] > 0).all():
         return np.where(live, mdp.mu, 0.0)
-    return live / max(int(live.sum()), 1)
+    return np.where(live, 1 / max(int(live.sum()), 1), 0.0)
 
 
 def primal(mdp: MDP) -> FloatS:
@@ -133,7 +133,7 @@ def primal(mdp: MDP) -> FloatS:
     V = np.zeros(mdp.n_states)
     pairs, matrix = _pairs_less_successors(mdp)
     live = ~mdp.terminal
-    if len(pairs) and mdp.facts.reward_max > 0:
+    if mdp.facts.reward_max > 0:
         rewards = mdp.R.take(pairs) / mdp.facts.reward_max  # the tolerances are absolute
         x = _highs(weights(mdp)[live], (None, None), A_ub=-matrix, b_ub=-rewards)
         V[live] = mdp.facts.reward_max * x
@@ -186,9 +186,10 @@ def _pairs_less_successors(mdp: MDP) -> tuple[Any, Any]:
 
 def _highs(costs: FloatArray, bounds: tuple[Any, Any], **constraints: Any) -> FloatArray:
     """The x with the least costs; ConvergenceError with HiGHS's words if it finds none."""
-    from scipy.optimize import linprog
+    import scipy.optimize
 
     # Dual simplex: a basic solution is the occupancy of a deterministic policy.
+    linprog: Any = scipy.optimize.linprog  # its stubs know no sparse constraints
     found = linprog(costs, bounds=bounds, method="highs-ds", options=OPTIONS, **constraints)
     if found.x is None:
         raise ConvergenceError(

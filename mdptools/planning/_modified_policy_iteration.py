@@ -18,15 +18,30 @@ from typing import Any
 import numpy as np
 
 from .. import kernel
-from ..arrays import EPS, FloatS, FloatSA, IntS, readonly
+from ..arrays import EPS, FloatS, FloatSA, IntArray, IntS, readonly
 from ..bellman import backup
-from ..certificates import MACQUEEN, Bracket, Certificate, bracket, certify, optimal_actions
+from ..certificates import (
+    MACQUEEN,
+    Bracket,
+    Certificate,
+    bracket,
+    certify,
+    largest,
+    optimal_actions,
+    smallest,
+)
 from ..checks import check_count, check_served, check_tol, check_values
 from ..model import MDP
 from ._solution import ASKED, Solution, discounted_tol, one_hot, within
 
 SLOW = 0.7
 """A bracket that keeps more than this part of its width in a sweep calls for linear solves."""
+
+SETTLED, LONGER = 0.01, 3
+"""Where fewer states than this part change their action, the policy is worth more sweeps."""
+
+GLANCE = 4
+"""After so many sweeps of a policy one looks whether it has been swept enough."""
 
 LARGE_DENSE, LARGE_SPARSE = 5_000, 1_000
 """States up to which a linear solve is cheap enough: seconds at most, also where an LU fills in."""
@@ -38,7 +53,7 @@ def modified_policy_iteration(
     mdp: MDP,
     *,
     tol: float | None = None,
-    inner: int = 10,
+    inner: int = 12,
     max_sweeps: int = 1_000_000,
     V0: Any = None,
     history: bool = False,
@@ -52,7 +67,8 @@ def modified_policy_iteration(
     tol : float, reward units, optional
         Largest accepted error of V and Q anywhere; ``1e-9 max|R| / (1 - gamma)`` if omitted.
     inner : int
-        Sweeps ``V <- R_pi + gamma P_pi V`` of the greedy policy after each backup.
+        Sweeps ``V <- R_pi + gamma P_pi V`` of the greedy policy after each backup: three times as
+        many once it hardly changes, fewer where its own bracket is narrow enough for ``tol``.
     max_sweeps : int
         Give up after this many backups of all the states.
     V0 : (S,) array_like, reward units, optional
@@ -101,8 +117,8 @@ def modified_policy_iteration(
     states = kernel.first_rows(*mdp.R.shape)  # plus an action: the row of a pair
     solves = mdp.n_states <= (LARGE_DENSE if mdp.facts.dense else LARGE_SPARSE)
     solving, solved = False, set[bytes]()
-    pairs: IntS | None = None
-    spread = np.inf
+    pairs, chain = np.full(mdp.n_states, -1), None
+    spread, narrow = np.inf, False
     trace: list[float] = []
     for sweep in range(1, max_sweeps + 1):
         greedy = states + Q.argmax(axis=1)
@@ -117,15 +133,20 @@ def modified_policy_iteration(
             if solution.certificate.bound <= wanted or at_floor or sweep == max_sweeps:
                 break
         before, spread = spread, found.high - found.low
-        solving = solves and (solving or spread > SLOW * before)
-        if pairs is None or not np.array_equal(pairs, greedy):
-            pairs = greedy
-            chain, rewards = kernel.take(mdp.P, pairs), mdp.R.take(pairs)
+        # Where the sweeps had done their work, a wide bracket comes from the change of the policy.
+        solving = solves and (solving or (spread > SLOW * before and not narrow))
+        changed = np.flatnonzero(greedy != pairs)
+        chain = _follow(mdp, chain, greedy, changed)
+        pairs, rewards = greedy, mdp.R.take(greedy)
         exact = None
         if solving and pairs.tobytes() not in solved:  # ties may bring a policy back
             solved.add(pairs.tobytes())
             exact = _evaluate(mdp, chain, rewards)
-        V = _sweep(mdp, chain, rewards, TV, inner) if exact is None else exact
+        if exact is None:
+            sweeps = inner * (LONGER if len(changed) <= SETTLED * mdp.n_states else 1)
+            V, narrow = _sweep(mdp, chain, rewards, TV, sweeps, wanted * (1 - mdp.gamma) / 2)
+        else:
+            V = exact
         Q = backup(mdp, V)
     return within(
         solution,
@@ -145,13 +166,31 @@ def _first_backup(mdp: MDP, V0: Any) -> tuple[FloatS, FloatSA]:
     return V, backup(mdp, V)
 
 
-def _sweep(mdp: MDP, chain: kernel.Chain, rewards: FloatS, V: FloatS, inner: int) -> FloatS:
-    """V after ``inner`` sweeps of one policy."""
-    for _ in range(inner):
-        V = chain @ V
+def _follow(mdp: MDP, chain: Any, pairs: IntS, changed: IntArray) -> Any:
+    """The chain of ``pairs``, from that of a policy that differs in the states ``changed``."""
+    if chain is None or (len(changed) and not mdp.facts.dense):
+        return kernel.take(mdp.P, pairs)
+    if len(changed):
+        chain[changed] = kernel.take(mdp.P, pairs[changed])
+    return chain
+
+
+def _sweep(
+    mdp: MDP, chain: Any, rewards: FloatS, V: FloatS, sweeps: int, enough: float
+) -> tuple[FloatS, bool]:
+    """V after some sweeps of one policy, and whether its differences are all within ``enough``.
+
+    That is a quarter of the tolerance: the rest is for what the next backup finds.
+    """
+    for sweep in range(1, sweeps + 1):
+        before, V = V, chain @ V
         V *= mdp.gamma
         V += rewards
-    return V
+        if sweep % GLANCE == 0:
+            rise = V - before
+            if largest(rise) - smallest(rise) <= enough:
+                return V, True
+    return V, False
 
 
 def _evaluate(mdp: MDP, chain: kernel.Chain, rewards: FloatS) -> FloatS | None:

@@ -22,6 +22,10 @@ from ..model import MDP
 class Solution:
     """The optimum of a model. On a finite horizon, time is the first axis of everything.
 
+    For average reward the optimum is the gain: ``certificate``, ``J = mu @ gain`` and
+    ``optimal_actions`` speak of it (of two actions that keep the gain, Q tells which pays more on
+    the way). V is the bias of pi, Q is ``R - gain + P V``; `evaluate` certifies them.
+
     Attributes
     ----------
     V : (S,) or (H+1, S) array, reward units
@@ -34,7 +38,7 @@ class Solution:
         Every action that could be optimal: a superset of the optimal set always, and the set
         itself where all other actions are worse by more than ``4 gamma bound`` and round-off.
     J : float, reward units
-        ``mu @ V``: the optimal return, within ``certificate.bound``.
+        ``mu @ V``: the optimal return, within ``certificate.bound`` and the round-off of a mean.
     certificate : Certificate
     method : str
         The planner.
@@ -45,6 +49,8 @@ class Solution:
     history : (sweeps,) array or None, reward units
         If it was asked for: the proved bound after each sweep; for total reward the largest
         improvement that was left.
+    gain : (S,) array or None, reward units
+        Average reward: the largest reward per step in the long run from each state.
     """
 
     V: FloatS
@@ -57,6 +63,7 @@ class Solution:
     reason: str
     sweeps: int
     history: FloatArray | None = None
+    gain: FloatS | None = None
 
 
 RELATIVE_TOL = 1e-9
@@ -113,6 +120,11 @@ def within(
         return solution
     if floor is not None:
         cure = f"float64 proves no bound below {floor:.3g} for this model; ask for a larger tol"
+        if floor == np.inf:
+            cure = (
+                "float64 proves no bound at all for this model: gamma, or the chance to go on, is "
+                "too close to 1; use a smaller gamma, or horizon="
+            )
     raise ConvergenceError(
         f"{solution.method} reached a bound of {bound:.3g}, not tol = {wanted:.3g}: {cure}. "
         f"error.solution holds the answer with its bound.",

@@ -13,6 +13,7 @@ among states where this costs and earns nothing. V* is the best of these policie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -37,6 +38,10 @@ BRACKET = (
     "V^pi <= V* <= W for every W >= R + P W that is constant and >= 0 where resting is free "
     "(induction over the steps of any policy that ends)"
 )
+
+
+EXACT_BRANCHES = 50_000
+"""Nonzeros of P up to which a bound is checked in fractions, where float64 cannot decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def total_reward(
         nothing so that the optimum is infinite; the states and the cycle are named.
     ConvergenceError
         If ``tol`` is below what float64 can prove; if it cannot prove any bound (a cycle whose
-        rewards cancel exactly) the bound is inf.
+        rewards cancel, unless the bound holds exactly in fractions) the bound is inf.
 
     Notes
     -----
@@ -96,7 +101,7 @@ def total_reward(
     check_served(mdp, "total_reward", "total", instead="solve, or policy_iteration (discounted)")
     wanted = tol = check_tol(tol)
     check_count(max_iterations, "max_iterations")
-    ends = _find_ends(mdp)
+    ends = find_ends(mdp)
     _, actions, trace, stable = _improve(mdp, mdp.R, ends, ends.start, max_iterations)
     pi = one_hot(actions, mdp.n_actions)
     found = evaluate(mdp, pi)
@@ -125,8 +130,8 @@ def total_reward(
             loss=max(above, 0.0) + below + slack,
             residual=float((best - V).max()),
             theorem=BRACKET,
-            lower=readonly(V - below - slack),
-            upper=readonly(upper + slack),
+            lower=readonly(np.where(mdp.terminal, 0.0, V - below - slack)),
+            upper=readonly(np.where(mdp.terminal, 0.0, upper + slack)),
         ),
         method="total_reward",
         reason=ASKED,
@@ -150,7 +155,7 @@ def total_reward(
     )
 
 
-def _find_ends(mdp: MDP) -> Ends:
+def find_ends(mdp: MDP) -> Ends:
     """Terminal states, free resting places, and a policy that gets to them almost surely."""
     live = mdp.allowed & ~mdp.terminal[:, None]
     components = end_components(mdp, pairs=live & (mdp.R == 0))
@@ -297,6 +302,9 @@ def _upper_bound(
             inflated = np.where(pays, mdp.R + more, mdp.R)
             W, _, _, _ = _improve(mdp, inflated, ends, actions, max_iterations)
         except _EndlessCycleError as endless:
+            # Rewards that cancel round a cycle leave no room for round-off; often there is none.
+            if _is_exact_bound(mdp, ends, V):
+                return V, ""
             return unbounded, str(endless)
         except ConvergenceError:
             return unbounded, ""
@@ -307,6 +315,26 @@ def _upper_bound(
         if covered.all() and not W[mdp.terminal].any():
             return W, ""
     return unbounded, ""
+
+
+def _is_exact_bound(mdp: MDP, ends: Ends, W: FloatS) -> bool:
+    """Whether W >= R + P W holds exactly, in fractions, as `_upper_bound` needs it."""
+    row, successor, prob = kernel.branches(mdp.P)
+    if len(row) > EXACT_BRANCHES or (W[mdp.terminal] != 0).any():
+        return False
+    if not all(np.ptp(W[members]) == 0 and W[members[0]] >= 0 for members in ends.components):
+        return False
+    pays = (ends.live & ~ends.inside).reshape(-1)
+    values = [Fraction(w) for w in W.tolist()]
+    worth = [Fraction(r) for r in mdp.R.reshape(-1).tolist()]
+    total = [Fraction(0)] * mdp.R.size
+    for i, t, p in zip(row.tolist(), successor.tolist(), prob.tolist(), strict=True):
+        worth[i] += Fraction(p) * values[t]
+        total[i] += Fraction(p)
+    return all(
+        values[i // mdp.n_actions] >= worth[i] and total[i] == 1
+        for i in np.flatnonzero(pays).tolist()
+    )
 
 
 def _time(mdp: MDP, ends: Ends, pi: FloatSA) -> float:

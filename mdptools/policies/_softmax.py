@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import BoolSA, FloatArray, FloatSA, IntArray, as_floats, as_numbers, readonly
+from ..arrays import TINY, BoolSA, FloatArray, FloatSA, IntArray, as_floats, readonly
 from ..checks import check_model
 from ..errors import ModelError
 from ..model import MDP
@@ -63,8 +63,10 @@ class Softmax:
     def __post_init__(self) -> None:
         check_model(self.mdp)
         tau: Any = self.temperature
-        if not (isinstance(tau, (int, float, np.number)) and 0 < tau < np.inf):
-            raise ModelError(f"temperature is {self.temperature!r}; it must be a number > 0.")
+        if not (isinstance(tau, (int, float, np.number)) and TINY <= tau < np.inf):
+            raise ModelError(
+                f"temperature is {tau!r:.80}; it must be a number > 0 (at least {TINY:.3g})."
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -162,7 +164,9 @@ class Softmax:
         """(logit - largest logit of the state) / temperature, and its exponential; refused: 0."""
         logits, allowed = self.check(theta), self.mdp.allowed
         top = np.where(allowed, logits.real, -np.inf).max(axis=1, keepdims=True)
-        gap = np.where(allowed, logits, top) - top  # before the division: exact for near logits
+        bottom = np.maximum(top, 0.0) - np.finfo(float).max  # so that the gap does not overflow
+        logits = np.where(allowed & (logits.real > bottom), logits, np.where(allowed, bottom, top))
+        gap = logits - top  # before the division: exact for near logits
         lowest = np.finfo(float).min * min(self.temperature, 1.0)  # what can be divided
         shifted = np.where(gap.real < lowest, lowest, gap) / self.temperature
         return shifted, np.where(allowed, np.exp(shifted), 0.0)
@@ -184,7 +188,7 @@ class Softmax:
         Raises
         ------
         ModelError
-            If dJ_dpi has another shape; or as for `check`.
+            If dJ_dpi has another shape, or is not finite where pi > 0; or as for `check`.
         """
         return pull_back(self.probs(theta), dJ_dpi) / self.temperature
 
@@ -308,6 +312,10 @@ def pull_back(pi: FloatSA, dJ_dpi: FloatSA) -> FloatSA:
     if G.ndim == 3:
         G = G.sum(axis=0)
     G = np.where(pi == 0, 0.0, G)  # nothing flows back there, and at refused pairs Q is -inf
+    bad = np.argwhere(~np.isfinite(G))
+    if len(bad):
+        s, a = (int(i) for i in bad[0])
+        raise ModelError(f"dJ_dpi is {G[s, a]} at [{s}, {a}]; it must be finite where pi > 0.")
     gradient: FloatSA = pi * (G - (pi * G).sum(axis=1, keepdims=True))
     return gradient
 

@@ -45,8 +45,8 @@ _MAX_HORIZON = 6
 _POINT, _DYADIC, _DECIMAL = range(3)
 _PAIRS = {
     _POINT: (),
-    _DYADIC: (0.5, 0.25, TINY),
-    _DECIMAL: (0.1, 0.2, 0.3, 0.7, 0.45, 0.05, 0.001, 0.123, 1e-12),
+    _DYADIC: (0.5, TINY, 0.25, TINY),
+    _DECIMAL: (0.1, 1e-12, 0.3, 0.7, 0.45, 0.001, 0.123, 1e-12),
 }
 _TRIPLES = {
     _POINT: (),

@@ -136,7 +136,6 @@ def check_estimator(
         sums.add(weights, rows)
     moments = sums.moments(count)
     mean = moments.mean.reshape(shape)
-    single = caller.precision > EPS
     relative = _relative(caller.precision)
     answer, scale, threshold = _nearest(honest, mean, sums.size, relative, _floor(tree, length))
     bias = mean - answer.value
@@ -160,7 +159,7 @@ def check_estimator(
         steps=length,
         mass=moments.mass,
         witness=witness,
-        notes=_notes(case, tree, scale, bias, single=single, biased=biased),
+        notes=_notes(case, tree, scale, bias, relative=relative, biased=biased),
         case=case,
     )
     if not biased:
@@ -275,7 +274,7 @@ def _with_trajectories(
 
 
 def _notes(
-    case: Case, tree: Tree, scale: float, bias: FloatArray, *, single: bool, biased: bool
+    case: Case, tree: Tree, scale: float, bias: FloatArray, *, relative: float, biased: bool
 ) -> tuple[str, ...]:
     mdp, notes = case.mdp, []
     if case.cut:
@@ -290,9 +289,9 @@ def _notes(
             "reward noise was enumerated as +-reward_std: exact for estimators that are affine in "
             "each reward, an approximation for others"
         )
-    if single:
+    if relative > ROUNDOFF:
         notes.append(
-            f"rows of low precision: a bias up to {_relative(2**-23):g} scale is round-off"
+            f"rows of low precision: a bias up to {relative:.2g} of their size counts as round-off"
         )
     elif biased and np.abs(bias).max() <= ROUNDOFF_SINGLE * scale:
         notes.append(

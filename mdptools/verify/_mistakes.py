@@ -288,11 +288,15 @@ def _ratios(case: Case, batch: Trajectories) -> FloatArray:
 def _wrong_ratios(case: Case, batch: Trajectories) -> Rows:
     """Ratios (N, T) as somebody may have written them; 1 on padding."""
     ratio, mask = _ratios(case, batch), batch.mask
-    if (ratio > 0).all():
+    pi, b = (split_policy(case.mdp, one)[0] for one in (case.policy, case.behaviour))
+    # Asked of the tables and not of this batch, so that all batches answer alike.
+    nothing = case.mdp.terminal[:, None]
+    if ((pi > 0) | (b == 0) | nothing).all():
         yield "importance ratios upside down", 1 / ratio
-        logs = np.where(mask & (batch.logp < 0), batch.logp, -1.0)
-        of_logs = np.where(mask & (batch.logp < 0), (np.log(ratio) + logs) / logs, 1.0)
-        yield "importance ratios of log-probabilities", of_logs
+        if ((b < 1) | nothing).all():
+            logs = np.where(mask, batch.logp, -1.0)
+            of_logs = np.where(mask, (np.log(ratio) + logs) / logs, 1.0)
+            yield "importance ratios of log-probabilities", of_logs
     yield "importance ratios clipped at 1", np.minimum(ratio, 1.0)
     yield "the last importance ratio left out", np.where(_last(mask), 1.0, ratio)
     yield "the first importance ratio left out", np.where(np.arange(mask.shape[1]), ratio, 1.0)

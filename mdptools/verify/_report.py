@@ -33,6 +33,7 @@ CUT = 1e-6  # the share of the weight that a cap may cut off without being spoke
 MOST_STEPS = 2_000  # a cap for episodes that go on
 WORK = 2_000_000  # transitions that are sampled, at most
 ROWS = 1_000_000  # numbers in one batch of estimator rows
+EXACT_WORK = 2_000_000_000  # steps times (S, A, D): some seconds for one recursion
 FAR = 10.0  # by Chebyshev a mean is that many standard errors off once in 100 samples
 
 
@@ -56,11 +57,15 @@ class EstimatorRow:
         is larger; None where |gradient| is below its certificate.
     sampled : float or None
         |sample mean - gradient| in standard errors; about 1 if unbiased. None if the deviation is
-        infinite or 0.
+        infinite or 0, or if it is that of whole episodes while those sampled are cut.
     agrees : bool
-        Whether the sample is within 10 standard errors of the exact mean.
+        Whether the sample is within 10 standard errors of the exact mean, where they can be
+        compared. By Chebyshev's inequality at most one sample in 100 is not, whatever its law.
     outcome : {"unbiased", "biased"}
+    cap : int or None
+        The steps after which the episodes of the exact numbers are cut; None for whole episodes.
     note : str
+        Why the deviation is infinite.
     """
 
     name: str
@@ -72,6 +77,7 @@ class EstimatorRow:
     sampled: float | None
     agrees: bool
     outcome: Literal["unbiased", "biased"]
+    cap: int | None
     note: str
 
     @property
@@ -168,7 +174,9 @@ def gradient_report(
     The exact columns are those of whole episodes. Where a cap cuts off more than 1e-6 of the
     weight they are those of the capped estimator, beside the gradient of the first ``cap`` steps:
     returns stop there, a critic stands for what would follow. ``cap_bias`` says what the cap does
-    to the gradient.
+    to the gradient. An estimator in which late steps count as much as early ones may be cut where
+    the others are not: `EstimatorRow.cap`. Where so many steps of the recursion would take too
+    long and episodes end almost surely, whole episodes are left, and no sample to compare.
 
     Examples
     --------
@@ -185,7 +193,8 @@ def gradient_report(
     gradient = policy_gradient(mdp, family, theta)
     laws = _laws(mdp, pi)
     running = laws.sum(axis=1)
-    cap, cut = _cap(mdp, pi, running)
+    ends = is_proper(mdp, pi)
+    cap, cut = _cap(mdp, running, gradient.evaluation.Z, ends=ends)
     capped = cap is not None and cut > CUT
     expected = float(running[:cap].sum()) if cap else float(mdp.horizon or 1)
     n = max(100, min(20_000, int(WORK / max(expected, 1.0)))) if n is None else n
@@ -195,12 +204,16 @@ def gradient_report(
     visits = gradient.evaluation.visits
     if cap is not None:
         say("what the cap does")
-        shorter = mdp.with_objective(horizon=cap)
-        cut_target = policy_gradient(shorter, family, theta).value.reshape(-1)
+        shorter = policy_gradient(mdp.with_objective(horizon=cap), family, theta)
+        cut_target = shorter.value.reshape(-1)
         visits = (mdp.gamma ** np.arange(cap)) @ laws[:cap]
         bootstrapped = _pulled(mdp, family, theta, visits, gradient.evaluation.A)
     wrong_name, wrong = _wrong_critic(mdp, pi)
-    candidates = list(_candidates(mdp, (family, theta), gradient, laws[:cap], visits, wrong))
+    values = gradient.evaluation.V if not capped else shorter.evaluation.V
+    baseline = values[:-1] if values.ndim == 2 else values  # V of the end is no baseline
+    candidates = list(
+        _candidates(mdp, (family, theta), gradient, laws[:cap], visits, baseline, wrong)
+    )
     say(f"{n} trajectories")
     sums = np.zeros((len(candidates), family.size))
     n_transitions = 0
@@ -213,10 +226,13 @@ def gradient_report(
     for total, candidate in zip(sums, candidates, strict=True):
         say(candidate.name)
         late = cap is not None and not candidate.discounted and running[cap:].sum() > CUT
-        moments = candidate.moments(cap if capped or late else None)
+        row_cap = cap if capped or late else None
+        if row_cap and ends and row_cap * mdp.R.size * family.size > EXACT_WORK:
+            row_cap = None
+        sample_mean = total / n if row_cap or not (capped or late) else None
         stops = bootstrapped if candidate.bootstraps else cut_target
-        truth = stops if capped or late else target
-        rows.append(_row(candidate, moments, total / n, n, truth, gradient))
+        truth = stops if row_cap else target
+        rows.append(_row(candidate, row_cap, sample_mean, n, truth, gradient))
     return GradientReport(
         gradient=gradient,
         norm=float(np.linalg.norm(target)),
@@ -245,16 +261,15 @@ def _laws(mdp: MDP, pi: FloatSA) -> FloatArray:
     return laws
 
 
-def _cap(mdp: MDP, pi: FloatSA, running: FloatArray) -> tuple[int | None, float]:
+def _cap(mdp: MDP, running: FloatArray, whole: float, *, ends: bool) -> tuple[int | None, float]:
     """Where to cut episodes, and how much of the weight that cuts off."""
     if mdp.horizon is not None:
         return None, 0.0
     weight = running * mdp.gamma ** np.arange(len(running))
-    whole = evaluate(mdp, pi).Z
     left = np.maximum(whole - np.cumsum(weight), 0.0) / whole if whole > 0 else 0 * weight
     enough = np.flatnonzero(left <= CUT / 10)
     cap = int(min(enough[0] + 1 if len(enough) else MOST_STEPS, MOST_STEPS))
-    if is_proper(mdp, pi) and running[min(4 * cap, len(running)) - 1] < CUT:
+    if ends and running[min(4 * cap, len(running)) - 1] < CUT:
         cap = min(4 * cap, len(running))  # then hardly an episode is cut at all
     return cap, float(left[cap - 1])
 
@@ -275,6 +290,7 @@ def _candidates(
     gradient: Gradient,
     laws: FloatArray,
     visits: FloatArray,
+    baseline: FloatArray,
     wrong: FloatArray,
 ) -> Iterator[_Candidate]:
     """The estimators of the report.
@@ -284,7 +300,6 @@ def _candidates(
     family, theta = policy
     gamma, found = mdp.gamma, gradient.evaluation
     timed = mdp.horizon is not None
-    baseline = found.V[:-1] if timed else found.V  # V of the end is no baseline of a decision
 
     def to_go(**keywords: Any) -> Callable[[int | None], Moments]:
         return lambda cap: reward_to_go_moments(
@@ -317,7 +332,8 @@ def _candidates(
     yield _Candidate(
         "reward-to-go less V",
         lambda batch: gpomdp(batch, family, theta, gamma, baseline=baseline),
-        to_go(baseline=baseline),
+        # Where episodes are not cut after all, the baseline is V of whole ones.
+        lambda cap: to_go(baseline=baseline if cap or timed else found.V)(cap),
     )
     yield _Candidate(
         "reward-to-go less J",
@@ -366,20 +382,25 @@ def _wrong_critic(mdp: MDP, pi: FloatSA) -> tuple[str, FloatArray]:
 
 def _row(
     candidate: _Candidate,
-    moments: Moments,
-    sample_mean: FloatArray,
+    cap: int | None,
+    sample_mean: FloatArray | None,
     n: int,
     target: FloatArray,
     gradient: Gradient,
 ) -> EstimatorRow:
+    moments = candidate.moments(cap)
     norm, known = float(np.linalg.norm(target)), gradient.certificate.bound
     bias = float(np.linalg.norm(moments.mean - target))
     deviation = moments.deviation
     size = max(norm, deviation if np.isfinite(deviation) else 0.0)
     threshold = known + 1e-9 * size
     error = deviation / float(np.sqrt(n))
-    measurable = 0 < error < np.inf
-    off = float(np.linalg.norm(sample_mean - moments.mean))
+    sampled, agrees = None, True
+    if sample_mean is not None:
+        off = float(np.linalg.norm(sample_mean - moments.mean))
+        agrees = not off > FAR * error + threshold  # never where error is inf
+        if 0 < error < np.inf:
+            sampled = float(np.linalg.norm(sample_mean - target)) / error
     predicted = 0.0 if candidate.predicted is None else float(np.linalg.norm(candidate.predicted))
     wanted = 0.1 * norm
     needed: float | None = None
@@ -392,8 +413,9 @@ def _row(
         relative_bias=bias / norm if norm > known else None,
         deviation=deviation,
         needed=needed,
-        sampled=float(np.linalg.norm(sample_mean - target)) / error if measurable else None,
-        agrees=not bool(off > FAR * error + threshold),  # never where error is inf
+        sampled=sampled,
+        agrees=agrees,
         outcome="unbiased" if bias <= threshold else "biased",
+        cap=cap,
         note=moments.note,
     )

@@ -17,11 +17,20 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .. import kernel
 from ..arrays import FloatArray, FloatS, as_floats
 from ..errors import ModelError
 from ..model import MDP
 from ._moments import Moments
-from ._tables import Acting, Rewards, Steps, apply, chain_of, over_actions, squared_radius
+from ._tables import (
+    Acting,
+    Rewards,
+    Steps,
+    apply,
+    over_actions,
+    solve_kept,
+    squared_radius,
+)
 
 Detail = Literal["covariance", "variance", "mean"]
 
@@ -88,10 +97,10 @@ def reward_to_go_moments(
 
     Notes
     -----
-    Time O(T (S^2 D^2)) for a covariance, O(T S^2 D) for variances; without a horizon O(S^3 + S^2
-    D^2). Memory O(S D^2). Without a horizon the second moments exist if and only if
-    max(c, kappa)^2 K_2 has a spectral radius below 1 on the states that are reached, K_2 the chain
-    weighted by the squared ratios.
+    Time O(T (S^2 D^2 + S^2 A D)) for a covariance and O(T S^2 D) for variances, less if P is
+    sparse; without a horizon O(S^3 + S^2 D^2), or O(S^3 + S^2 D). Memory O(S D^2), or O(S A D).
+    Without a horizon the second moments exist if and only if max(c, kappa)^2 K_2 has a spectral
+    radius below 1 on the states that are reached, K_2 the chain weighted by the squared ratios.
 
     Examples
     --------
@@ -112,7 +121,8 @@ def reward_to_go_moments(
     if kappa is None:
         kappa = discount if critic is None else 0.0
     length = mdp.horizon if horizon is None else horizon
-    recursion = _Recursion(steps, acting, kappa, c, detail)
+    K1, K2 = (steps.mixed(steps.go, q) for q in (acting.q1, acting.q2))
+    recursion = _Recursion(steps, acting, kappa, c, detail, K1, K2)
     if length is None:
         return recursion.forever(_stationary(baseline, mdp), _stationary(critic, mdp))
     at_time = _timed(baseline, mdp, length, "baseline")
@@ -151,6 +161,8 @@ class _Recursion:
     kappa: float
     c: float
     detail: Detail
+    K1: Any  # sum_a q1 P, (S, S)
+    K2: Any  # sum_a q2 P, (S, S)
 
     def backward(self, length: int, baseline: FloatArray, critic: FloatArray | None) -> Moments:
         """From the end of the horizon to time 0."""
@@ -177,39 +189,42 @@ class _Recursion:
         return self._answer(tails)
 
     def _one_step(self, after: Tails, rewards: Rewards, bl: FloatS) -> Tails:
-        q1, q2, psi = self.acting.q1, self.acting.q2, self.acting.score
-        P, kappa, c = self.steps.P, self.kappa, self.c
-        n_states, n_actions = q1.shape
-        base = np.repeat(bl, n_actions)
+        steps, acting, kappa, c = self.steps, self.acting, self.kappa, self.c
+        q1, q2, P = acting.q1, acting.q2, steps.P
+        base = np.repeat(bl, q1.shape[1])
         e1 = rewards.mean + kappa * (P @ after.V)
-        first = (q1.reshape(-1) * (e1 - base)).reshape(n_states, 1, n_actions)
-        PU = apply(P, after.U)
-        U = np.matmul(first, psi)[:, 0] + c * over_actions(q1, PU)
         V = over_actions(q1, e1)
+        U = acting.scored(q1.reshape(-1) * (e1 - base)) + c * apply(self.K1, after.U)
         if self.detail == "mean":
             return replace(after, V=V, U=U)
         e2 = rewards.second + 2 * kappa * (rewards.first @ after.V) + kappa**2 * (P @ after.W)
         W = over_actions(q2, e2)
-        rU, PC = apply(rewards.first, after.U), apply(P, after.C)
-        second = (q2.reshape(-1) * (e2 - base * e1)).reshape(n_states, 1, n_actions)
-        C = np.matmul(second, psi)[:, 0] + c * over_actions(q2, rU + kappa * PC)
-        cross = rU + kappa * PC - base[:, None] * PU  # E[(G/w - baseline) X' | s, a]
-        M = self._products(e2 - 2 * base * e1 + base**2, cross)
-        M = M + c**2 * over_actions(q2, apply(P, after.M))
-        return Tails(V, W, U, C, M)
+        C = acting.scored(q2.reshape(-1) * (e2 - base * e1)) + c * kappa * apply(self.K2, after.C)
+        C += c * apply(steps.mixed(rewards.paid, q2), after.U)
+        M = self._products(e2 - 2 * base * e1 + base**2, after.U, after.C, rewards, base)
+        return Tails(V, W, U, C, M + c**2 * apply(self.K2, after.M))
 
-    def _products(self, square: FloatS, cross: FloatArray) -> FloatArray:
-        """sum_a q2 (psi psi' square + c (psi cross' + cross psi')), or its diagonal."""
-        q2, psi = self.acting.q2, self.acting.score
-        n_states, n_actions = q2.shape
-        cross = cross.reshape(n_states, n_actions, -1)
-        half = psi * square.reshape(n_states, n_actions, 1) / 2 + self.c * cross
-        weighted = q2[:, :, None] * psi
-        product: FloatArray
-        if self.detail == "variance":
-            product = 2 * (weighted * half).sum(axis=1)
-            return product
-        product = np.matmul(weighted.transpose(0, 2, 1), half)
+    def _products(
+        self, square: FloatS, U: FloatArray, C: FloatArray, rewards: Rewards, base: FloatS
+    ) -> FloatArray:
+        """sum_a q2 (psi psi' square + c (psi x' + x psi')), or its diagonal.
+
+        x = E[(G / w - baseline) X' | s, a] = P(r U') + kappa P C' - baseline P U'.
+        """
+        steps, acting, kappa = self.steps, self.acting, self.kappa
+        n_states, n_actions = acting.q2.shape
+        square = square.reshape(n_states, n_actions, 1)
+        if self.detail == "variance":  # x is wanted only where the score is not 0
+            at, psi = acting.columns, acting.local
+            x = steps.local(rewards.paid, U, at) + kappa * steps.local(steps.go, C, at)
+            x -= base[:, None] * steps.local(steps.go, U, at)
+            half = psi * square / 2 + self.c * x.reshape(psi.shape)
+            return acting.spread(2 * (acting.q2[:, :, None] * psi * half).sum(axis=1))
+        psi = acting.score
+        x = apply(rewards.first, U) + kappa * apply(steps.P, C) - base[:, None] * apply(steps.P, U)
+        half = psi * square / 2 + self.c * x.reshape(psi.shape)
+        weighted = acting.q2[:, :, None] * psi
+        product: FloatArray = np.matmul(weighted.transpose(0, 2, 1), half)
         return product + product.transpose(0, 2, 1)
 
     def _answer(self, tails: Tails) -> Moments:
@@ -227,33 +242,22 @@ class _Recursion:
         """Without a horizon: the fixed point of one step, line by line."""
         steps, acting, kappa, c = self.steps, self.acting, self.kappa, self.c
         mdp = steps.mdp
-        q1, q2, psi = acting.q1, acting.q2, acting.score
-        n_states, n_actions = q1.shape
+        q1, q2, P = acting.q1, acting.q2, steps.P
         kept = acting.reached & ~mdp.terminal
-        K1 = chain_of(steps, q1)[np.ix_(kept, kept)]
         self._check_ends()
-        bl = np.zeros(n_states) if baseline is None else baseline
+        bl = np.zeros(mdp.n_states) if baseline is None else baseline
         rewards = steps.rewards(None if critic is None else steps.critic(critic, critic))
-        base = np.repeat(bl, n_actions)
-        P = steps.P
+        base = np.repeat(bl, mdp.n_actions)
 
-        def solve(factor: float, chain: FloatArray, right: FloatArray) -> FloatArray:
-            x = np.zeros_like(right)
-            flat = right[kept].reshape(int(kept.sum()), -1)
-            matrix = np.eye(len(chain)) - factor * chain
-            x[kept] = np.linalg.solve(matrix, flat).reshape(-1, *right.shape[1:])
-            return x
+        def solve(factor: float, matrix: Any, right: FloatArray) -> FloatArray:
+            return solve_kept(factor, kernel.to_dense(matrix)[np.ix_(kept, kept)], kept, right)
 
-        V = solve(kappa, K1, over_actions(q1, rewards.mean))
+        V = solve(kappa, self.K1, over_actions(q1, rewards.mean))
         e1 = rewards.mean + kappa * (P @ V)
-        first = (q1.reshape(-1) * (e1 - base)).reshape(n_states, 1, n_actions)
-        U = solve(c, K1, np.matmul(first, psi)[:, 0])
-        empty = np.zeros((n_states, 0))
+        U = solve(c, self.K1, acting.scored(q1.reshape(-1) * (e1 - base)))
         if self.detail == "mean":
-            return self._answer(Tails(V, V, U, U, empty))
-        K2 = K1
+            return self._answer(Tails(V, V, U, U, np.zeros((mdp.n_states, 0))))
         if not acting.on_policy:
-            K2 = chain_of(steps, q2)[np.ix_(kept, kept)]
             radius = max(c, kappa) ** 2 * squared_radius(steps, acting)
             if not radius < 1 - 1e-12:
                 mean = mdp.mu @ U
@@ -261,14 +265,12 @@ class _Recursion:
                 note = f"the squared weights grow: spectral radius {radius:.6g} is not below 1"
                 return Moments(mean, infinite, note=note)
         rV = rewards.first @ V
-        W = solve(kappa**2, K2, over_actions(q2, rewards.second + 2 * kappa * rV))
+        W = solve(kappa**2, self.K2, over_actions(q2, rewards.second + 2 * kappa * rV))
         e2 = rewards.second + 2 * kappa * rV + kappa**2 * (P @ W)
-        PU, rU = apply(P, U), apply(rewards.first, U)
-        second = (q2.reshape(-1) * (e2 - base * e1)).reshape(n_states, 1, n_actions)
-        C = solve(c * kappa, K2, np.matmul(second, psi)[:, 0] + c * over_actions(q2, rU))
-        cross = rU + kappa * apply(P, C) - base[:, None] * PU
-        M = solve(c**2, K2, self._products(e2 - 2 * base * e1 + base**2, cross))
-        return self._answer(Tails(V, W, U, C, M))
+        right = acting.scored(q2.reshape(-1) * (e2 - base * e1))
+        C = solve(c * kappa, self.K2, right + c * apply(steps.mixed(rewards.paid, q2), U))
+        M = self._products(e2 - 2 * base * e1 + base**2, U, C, rewards, base)
+        return self._answer(Tails(V, W, U, C, solve(c**2, self.K2, M)))
 
     def _check_ends(self) -> None:
         """Every series must converge: its factor below 1, or episodes that end almost surely."""

@@ -9,6 +9,7 @@ Not here  the recursions (`_reward_to_go`, `_whole_return`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,9 @@ class Steps:
         self.live: BoolS = ~mdp.terminal
         std = np.zeros(mdp.R.size) if mdp.reward_std is None else mdp.reward_std.reshape(-1)
         self.noise: FloatS = std**2
-        self.P = self._matrix(survival * self.prob)
+        self.offsets: IntArray = law.offsets
+        self.go: FloatArray = survival * law.prob  # the probability of a branch, and to go on
+        self.P = self._matrix(self.go)
 
     def _matrix(self, weights: FloatArray) -> Any:
         """(S*A, S): sums of weights over the branches of a pair into a successor."""
@@ -58,12 +61,31 @@ class Steps:
         sums: list[Any] = [
             np.bincount(self.row, weights=x, minlength=self.mdp.R.size) for x in (first, square)
         ]
+        paid, squared = self.survival * first, self.survival * square
         return Rewards(
-            first=self._matrix(self.survival * first),
-            square=self._matrix(self.survival * square),
+            paid=paid,
+            squared=squared,
+            first=self._matrix(paid),
+            square=self._matrix(squared),
             mean=sums[0],
             second=sums[1],
         )
+
+    def mixed(self, weights: FloatArray, q: FloatSA) -> Any:
+        """sum_a q(s, a) times the branches' weights, as a matrix (S, S)."""
+        n = self.mdp.n_states
+        weighted = weights * q.reshape(-1)[self.row]
+        dense = len(weights) > DENSE * n * n
+        return kernel.table(self.state, self.next_state, weighted, n, n, dense=dense)
+
+    def local(self, weights: FloatArray, f: FloatArray, columns: IntArray) -> FloatArray:
+        """Weighted sums over the branches of each pair of f(s', .), in the columns of s alone."""
+        picked = f[self.next_state[:, None], columns[self.state]]
+        picked *= weights[:, None]
+        out = np.zeros((len(self.noise), columns.shape[1]))
+        filled = np.diff(self.offsets) > 0
+        out[filled] = np.add.reduceat(picked, self.offsets[:-1][filled], axis=0)
+        return out
 
     def final(self) -> FloatArray | None:
         """What is added to the last reward of a finite horizon, for each branch."""
@@ -82,6 +104,8 @@ class Steps:
 class Rewards:
     """P(r f) and P(r^2 f), and the means of r and r^2, for one kind of reward."""
 
+    paid: FloatArray  # (B,) p r
+    squared: FloatArray  # (B,) p r^2
     first: Any  # (S*A, S)
     square: Any  # (S*A, S)
     mean: FloatS  # (S*A,)
@@ -114,8 +138,24 @@ class Acting:
         self.q2: FloatSA = live * b * ratio**2
         self.score: FloatArray = family.score(theta)  # (S, A, D)
         self.size = self.score.shape[2]
+        # The coordinates in which the scores of a state can differ from 0: A of them for softmax.
+        touched = (self.score != 0).any(axis=1)  # (S, D)
+        k = max(int(touched.sum(axis=1).max(initial=0)), 1)
+        self.columns: IntArray = np.argsort(~touched, axis=1, kind="stable")[:, :k]
+        self.local: FloatArray = np.take_along_axis(self.score, self.columns[:, None], axis=2)
         self.reached: BoolS = reachable(mdp, pi=b)
         self.ends = not (improper_states(mdp, pi) & self.reached).any()
+
+    def spread(self, of_states: FloatArray) -> FloatArray:
+        """(S, D) from what stands in the columns of each state, (S, k)."""
+        out = np.zeros((len(of_states), self.size))
+        np.put_along_axis(out, self.columns, of_states, axis=1)
+        return out
+
+    def scored(self, weights: FloatS) -> FloatArray:
+        """sum_a weights(s, a) psi(s, a), (S, D), from weights (S*A,)."""
+        table = weights.reshape(len(self.local), 1, -1)
+        return self.spread(np.matmul(table, self.local)[:, 0])
 
 
 def over_actions(weights: FloatSA, of_pairs: FloatArray) -> FloatArray:
@@ -132,13 +172,17 @@ def apply(matrix: Any, f: FloatArray) -> FloatArray:
     return product.reshape(matrix.shape[0], *f.shape[1:])
 
 
-def chain_of(steps: Steps, weights: FloatSA) -> FloatArray:
-    """sum_a weights(s, a) P(s' | s, a) as an (S, S) array, with the chance to survive."""
-    return steps.survival * kernel.to_dense(kernel.mix(steps.mdp.P, weights))
+def solve_kept(factor: float, chain: FloatArray, kept: BoolS, right: FloatArray) -> FloatArray:
+    """x = factor chain x + right on the kept states, 0 elsewhere; every trailing axis at once."""
+    x, part = np.zeros_like(right), right[kept]
+    matrix = np.eye(len(chain)) - factor * chain
+    flat = part.reshape(len(part), prod(part.shape[1:]))  # there may be no kept state at all
+    x[kept] = np.linalg.solve(matrix, flat).reshape(part.shape)
+    return x
 
 
 def squared_radius(steps: Steps, acting: Acting) -> float:
     """The spectral radius of K_2, the chain weighted by squared ratios, where episodes get to."""
     kept = acting.reached & ~steps.mdp.terminal
-    weighted = chain_of(steps, acting.q2)[np.ix_(kept, kept)]
+    weighted = kernel.to_dense(steps.mixed(steps.go, acting.q2))[np.ix_(kept, kept)]
     return float(np.abs(np.linalg.eigvals(weighted)).max(initial=0.0))

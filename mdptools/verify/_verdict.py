@@ -188,10 +188,11 @@ class Verdict:
                 f"largest |bias| {largest:.2g}, round-off (threshold {self.threshold:.2g})"
             )
         else:
-            at, share = self.witness, f" ({largest / size:.3g} of the largest |target|)"
+            at = self.witness
+            share = f" ({largest / size:.3g} of the largest |target|)" if size else ""
             lines.append(
                 f"bias {at.bias:.4g} in {at.name}: mean {at.mean:.4g}, target {at.target:.4g}"
-                f"{share if size else ''}; threshold {self.threshold:.2g}"
+                f"{share}; threshold {self.threshold:.2g}"
             )
         lines += [f"equals what {one.doing} predicts" for one in self.explanations[:2]]
         found = self.witness.trajectories

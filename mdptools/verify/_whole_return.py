@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernel
 from ..arrays import FloatArray, FloatS, FloatSA
 from ..errors import ModelError
 from ..model import MDP
@@ -26,8 +27,8 @@ from ._tables import (
     Rewards,
     Steps,
     apply,
-    chain_of,
     over_actions,
+    solve_kept,
     squared_radius,
 )
 
@@ -148,55 +149,49 @@ class _Powers:
 
     def _line(self, i: int, rewards: Rewards, after: _Joint, out: _Joint) -> None:
         """Line i one step earlier: G^i = (r + kappa G')^i, expanded."""
-        powers = range(i + 1)
-        A = np.sum([self._term(i, j, rewards, after.m[j]) for j in powers], axis=0)
-        B = np.sum([self._term(i, j, rewards, after.z[j]) for j in powers], axis=0)
-        n_states, n_actions = self.q.shape
-        psi = self.acting.score
-        weighted = self.q[:, :, None] * psi
-        table = A.reshape(n_states, n_actions, 1)
-        out.m[i] = over_actions(self.q, A)
-        out.z[i] = (weighted * table).sum(axis=1) + over_actions(self.q, B)
+        steps, acting, q = self.steps, self.acting, self.q
+        terms = [(comb(i, j) * steps.mdp.gamma**j, i - j, j) for j in range(i + 1)]
+        by_pair = (steps.P, rewards.first, rewards.square)
+        weights = (steps.go, rewards.paid, rewards.squared)
+        chains = [factor * steps.mixed(weights[d], q) for factor, d, _ in terms]
+        A = np.sum([factor * (by_pair[d] @ after.m[j]) for factor, d, j in terms], axis=0)
+        out.m[i] = over_actions(q, A)
+        out.z[i] = acting.scored(q.reshape(-1) * A)
+        for chain, (*_, j) in zip(chains, terms, strict=True):
+            out.z[i] += apply(chain, after.z[j])
         if self.detail == "mean":
             return
-        half = psi * table / 2 + B.reshape(n_states, n_actions, -1)
-        if self.detail == "variance":
-            out.Z[i] = 2 * (weighted * half).sum(axis=1)
+        A = A.reshape(*q.shape, 1)
+        if self.detail == "variance":  # what follows is wanted only where the score is not 0
+            at, psi = acting.columns, acting.local
+            parts = [f * steps.local(weights[d], after.z[j], at) for f, d, j in terms]
+            half = psi * A / 2 + np.sum(parts, axis=0).reshape(psi.shape)
+            out.Z[i] = acting.spread(2 * (q[:, :, None] * psi * half).sum(axis=1))
         else:
-            product = np.matmul(weighted.transpose(0, 2, 1), half)
+            psi = acting.score
+            parts = [f * apply(by_pair[d], after.z[j]) for f, d, j in terms]
+            half = psi * A / 2 + np.sum(parts, axis=0).reshape(psi.shape)
+            product = np.matmul((q[:, :, None] * psi).transpose(0, 2, 1), half)
             out.Z[i] = product + product.transpose(0, 2, 1)
-        for j in powers:
-            out.Z[i] += over_actions(self.q, self._term(i, j, rewards, after.Z[j]))
-
-    def _term(self, i: int, j: int, rewards: Rewards, f: FloatArray) -> FloatArray:
-        """C(i, j) kappa^j P(r^(i-j) f), (S*A, ...)."""
-        by_power = (self.steps.P, rewards.first, rewards.square)
-        term: FloatArray = comb(i, j) * self.steps.mdp.gamma**j * apply(by_power[i - j], f)
-        return term
+        for chain, (*_, j) in zip(chains, terms, strict=True):
+            out.Z[i] += apply(chain, after.Z[j])
 
     def _forever(self) -> _Joint:
         """Line by line: (I - kappa^i K) x_i = what lower powers and the scores contribute."""
         mdp = self.steps.mdp
         kept = self.acting.reached & ~mdp.terminal
-        K = chain_of(self.steps, self.q)[np.ix_(kept, kept)]
+        K = kernel.to_dense(self.steps.mixed(self.steps.go, self.q))[np.ix_(kept, kept)]
         rewards = self.steps.rewards()
         found = self._empty()
         found.m[0] += mdp.terminal
         for i in range(3):
-            matrix = np.eye(len(K)) - mdp.gamma**i * K
-
-            def solve(right: FloatArray, matrix: FloatArray = matrix) -> FloatArray:
-                x = np.zeros_like(right)
-                flat = right[kept].reshape(len(matrix), -1)
-                x[kept] = np.linalg.solve(matrix, flat).reshape(-1, *right.shape[1:])
-                return x
-
             for part in ("m", "z", "Z"):
                 trial = self._empty()
                 self._line(i, rewards, found, trial)
                 known = getattr(found, part)
                 # With x_i still 0 on the live states, the trial line is the right-hand side.
-                known[i] = known[i] + solve(getattr(trial, part)[i])
+                right = getattr(trial, part)[i]
+                known[i] = known[i] + solve_kept(mdp.gamma**i, K, kept, right)
                 if self.detail == "mean" and part == "z":
                     break
         return found

@@ -281,7 +281,7 @@ def test_a_failure_without_an_answer_prints_no_page(mdptools, monkeypatch):
     [
         (["gym:FrozenLake-v1"], r"gamma is missing: gym:FrozenLake-v1 .* Give --gamma G .*horizon"),
         (["gym:CartPole-v1", "--gamma", "0.9"], r"CartPole-v1 has no table P\[s\]\[a\]"),
-        (["gym:FrozenLake-v1", "--gamma", "1.5"], r"gamma is 1.5; it must lie in \[0, 1\]"),
+        (["gym:FrozenLake-v1", "--gamma", "1.5"], r"gamma is 1.5; it must be a number in \[0, 1\]"),
         (["gym:NoSuchLake-v1", "--gamma", "0.9"], r"knows no environment 'NoSuchLake-v1'"),
         (["example:no_such"], r"there is no problem 'no_such'. There are .*line_world"),
         (["FrozenLake-v1"], r"is no name of a model. A model is named gym:ID"),

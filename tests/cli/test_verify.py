@@ -100,6 +100,38 @@ def test_a_policy_file_of_another_shape_or_with_objects_is_refused(mdptools, tmp
     assert done.code == 2 and "cannot be read as a .npy array" in done.complaint
 
 
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (b"\x80\x04N.", "EOF: reading magic string"),
+        (b"PK\x03\x04 and more of a zip file", "the magic string is not correct"),
+        (b"shape: (100000000000, 2)", "Unable to allocate"),
+        (b"shape: (5, 2)", "Failed to read all data"),
+    ],
+)
+def test_files_that_are_no_tables_are_bad_input(mdptools, tmp_path, written, says):
+    """Seen failing: MemoryError with exit code 3; a short file taken for a pickle."""
+    path = tmp_path / "pi.npy"
+    if written.startswith(b"shape"):
+        head = b"{'descr': '<f8', 'fortran_order': False, 'shape': %s, }" % written[7:]
+        written = b"\x93NUMPY\x01\x00\x76\x00" + head.ljust(0x75) + b"\n"
+    path.write_bytes(written)
+    done = mdptools("verify", "example:line_world", "--policy", str(path))
+    assert done.code == 2 and done.out == ""
+    said = re.sub(r"\s+", " ", done.complaint)
+    assert "cannot be read as a .npy array" in said and says in said
+
+
+def test_rows_that_are_cut_alone_are_spoken_of(mdptools):
+    """Seen failing: numbers of episodes of some 20 steps, and no word of it."""
+    name = "example:garnet@n_states=3,n_actions=2,branching=2,rng=0"
+    done = mdptools("verify", name, "--gamma", "0.5", "--trajectories", "100")
+    text = re.sub(r"\s+", " ", done.out)
+    assert re.search(
+        r"whole return and gamma\^t left out: .* are those of episodes cut after \d+ steps", text
+    )
+
+
 def test_a_cap_is_spoken_of(mdptools):
     """A model that never ends and hardly discounts: what is cut off is said, in numbers.
 

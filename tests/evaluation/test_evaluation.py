@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mdptools import Certificate, Evaluation, ModelError
+from mdptools import MDP, Certificate, Evaluation, ModelError, evaluate
 
 ZERO = Certificate(0.0, math.inf, 0.0, "made up")
 
@@ -52,3 +52,13 @@ def test_infinite_values_have_no_advantage():
     """Seen failing: with inf - inf."""
     with pytest.raises(ModelError, match=r"A does not exist where V is infinite: states \[1\]"):
         made([0, np.inf], [[0], [np.inf]], [1, 0]).A  # noqa: B018
+
+
+@pytest.mark.parametrize("words", [{"gamma": 0.9}, {"horizon": 2}, {"gamma": 1.0}], ids=str)
+def test_numbers_are_python_floats(words):
+    """Seen failing: with NumPy's float64 in the certificates of a finite horizon."""
+    found = evaluate(MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], **words), [[1], [1]])
+    numbers = [found.J, found.Z]
+    for proof in (found.certificate, found.J_certificate, found.visits_certificate):
+        numbers += [proof.bound, proof.loss, proof.residual]
+    assert {type(x) for x in numbers} == {float}

@@ -17,7 +17,8 @@ from properties import Case, assert_evaluates, total_error
 def test_visits_by_powers_of_the_chain(data):
     """The other road: gamma^t mu P_pi^t, from products of whole matrices.
 
-    Seen failing: with gamma^(t+1); with the policies in reverse order; with terminal states counted.
+    Seen failing: with gamma^(t+1); with the policies in reverse order; with terminal states
+    counted.
     """
     mdp = data.draw(mdps(objective="finite"))
     pi = data.draw(policies(mdp))

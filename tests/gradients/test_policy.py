@@ -181,6 +181,19 @@ def test_a_policy_that_rests_for_ever_has_no_gradient():
         direct_gradient(mdp, epsilon_greedy(mdp, [[1, 0], [1, 0]], 0.0))
 
 
+def test_average_reward_is_refused():
+    """d Q is a derivative only while the recurrent class stays one.
+
+    Seen failing: without `check_served`, in each of the two.
+    """
+    mdp = random_model(0, "discounted")[0].with_objective(average=True)
+    pi = np.full(mdp.R.shape, 1 / mdp.n_actions)
+    with pytest.raises(ModelError, match="direct_gradient serves .*this model's is average"):
+        direct_gradient(mdp, pi)
+    with pytest.raises(ModelError, match="policy_gradient serves .*this model's is average"):
+        policy_gradient(mdp, Softmax(mdp), np.zeros(mdp.R.shape))
+
+
 @pytest.mark.parametrize(
     ("baseline", "message"),
     [("Q", "baseline is 'Q'; it must be 'V', None or an array"), ([1.0], "baseline has shape")],

@@ -132,6 +132,17 @@ def test_rewards_of_impossible_steps_are_not_looked_at(form):
 
 
 @pytest.mark.parametrize(
+    "rewards", [R * 1e300, np.full((2, 2, 2), -1e300), stored(np.full((2, 2, 2), 1e300))]
+)
+def test_rewards_whose_sums_overflow(rewards):
+    """Seen failing: with isfinite alone; the planners then gave NumPy's RuntimeWarning."""
+    with pytest.raises(ModelError, match=r"must be finite, and at most 1e\+290 so that sums are"):
+        MDP(P, rewards, 0.9)
+    with pytest.raises(ModelError, match=r"^final\[1\] is 1e\+300: .* at most 1e\+290"):
+        MDP(P, R, horizon=2, final=[0, 1e300])
+
+
+@pytest.mark.parametrize(
     ("rewards", "message"),
     [
         (np.zeros(3), r"^R has shape \(3,\); .*with S = 2 and A = 2"),
@@ -218,9 +229,15 @@ def test_words_that_make_an_objective(words, objective):
     ("words", "message"),
     [
         ({}, r"^gamma is missing: give 0 <= gamma < 1 \(discounted\), gamma=1 .* average=True"),
-        ({"gamma": 1.5}, r"^gamma is 1.5; it must lie in \[0, 1\]"),
-        ({"gamma": -0.1}, r"^gamma is -0.1; it must lie in \[0, 1\]"),
-        ({"gamma": np.nan}, r"^gamma is nan; it must lie in \[0, 1\]"),
+        ({"gamma": 1.5}, r"^gamma is 1.5; it must be a number in \[0, 1\]"),
+        ({"gamma": -0.1}, r"^gamma is -0.1; it must be a number in \[0, 1\]"),
+        ({"gamma": np.nan}, r"^gamma is nan; it must be a number in \[0, 1\]"),
+        ({"gamma": "0.9"}, r"^gamma is '0.9'; it must be a number in \[0, 1\]"),
+        ({"gamma": 10**400}, r"^gamma is 10+; it must be a number in \[0, 1\]"),
+        ({"gamma": [0.9]}, r"^gamma is \[0.9\]; it must be a number in \[0, 1\]"),
+        ({"gamma": np.ones(1)}, r"^gamma is array\(\[1.\]\); it must be a number in \[0, 1\]"),
+        ({"average": "no"}, r"^average is 'no'; it must be True or False"),
+        ({"average": np.zeros(2)}, r"^average is array\(.*; it must be True or False"),
         ({"gamma": "much"}, r"^gamma is 'much'; it must be a number in \[0, 1\]"),
         ({"horizon": 0}, r"^horizon is 0; it must be a number of actions, an int >= 1"),
         ({"horizon": 2.5}, r"^horizon is 2.5; it must be a number of actions"),
@@ -307,13 +324,12 @@ def test_allowed():
 
 @pytest.mark.parametrize("form", [np.array, stored])
 def test_rows_of_refused_pairs_are_kept_as_zeros(form):
-    """Seen failing: without clear_rows; with R not cleared."""
+    """Seen failing: without clear_rows; with R not cleared; with the entries checked before."""
     mask = [[True, False], [True, True]]
-    full, empty = (
-        MDP(form(P), R, 0.9, allowed=mask),
-        MDP(form(changed(P, (0, 1), 0.0)), R, 0.9, allowed=mask),
+    full, unknown, empty = (
+        MDP(form(changed(P, (0, 1), value)), R, 0.9, allowed=mask) for value in ([0, 1], np.nan, 0)
     )
-    assert full.equals(empty) and full.R[0, 1] == 0
+    assert full.equals(empty) and unknown.equals(empty) and full.R[0, 1] == 0
     table = full.P if form is np.array else full.P.toarray().reshape(2, 2, 2)
     assert not table[0, 1].any()
 
@@ -451,3 +467,20 @@ def test_nothing_is_shared_with_what_can_be_written():
         assert not kept.flags.writeable, name
     frozen = readonly(P.copy())
     assert MDP(frozen, R, 0.9).P is frozen
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"notes": 3}, "^notes is 3; it must be a list of str"),
+        ({"notes": None}, "^notes is None; it must be a list of str"),
+        ({"state_names": stored(P)}, "(?s)^state_names is .*; it must be a list of 2 names"),
+        ({"action_names": b"ab"}, "^action_names is b'ab'; it must be a list of 2 names"),
+        ({"allowed": stored(P)}, "^allowed is no array of real numbers: it is sparse"),
+        ({"mu": stored(np.eye(1))}, "^mu is no array of real numbers: it is sparse"),
+    ],
+)
+def test_words_of_a_type_that_nobody_reads(words, message):
+    """Seen failing: with each of them let through to a TypeError or ValueError."""
+    with pytest.raises(ModelError, match=message):
+        MDP(P, R, 0.9, **words)

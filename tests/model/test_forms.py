@@ -66,10 +66,13 @@ def test_a_cube_means_something_else_to_each_constructor():
         ([[[1.0], [0.5, 0.5]]], [0, 0], r"^P\[0\] is no array of real numbers"),
         ([np.eye(2)] * 3, np.zeros((2, 3, 2)), r"^R has shape \(2, 3, 2\); beside 3 matrices it"),
         ([np.eye(2) / 2], [0, 0], r"^P\[0, 0\] sums to 0.5, not 1"),
+        (None, [0, 0], r"^P is None; it must hold one \(S, S\) matrix for each action"),
+        (3, [0, 0], r"^P is 3; it must hold one"),
     ],
 )
 def test_what_is_no_matrix_for_each_action(P, R, message):
-    """Seen failing: without the question for squares; without that for the shape of R."""
+    """Seen failing: without the question for squares; without that for the shape of R; with the
+    TypeError of what cannot be iterated over."""
     with pytest.raises(ModelError, match=message):
         MDP.from_action_matrices(P, R, 0.9)
 

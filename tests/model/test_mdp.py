@@ -223,6 +223,7 @@ def test_models_that_differ_in_one_thing():
             # The third change writes the same rewards of steps that are possible.
             assert mdp.equals(other) == (i == j or {i, j} == {0, 3}), (i, j)
     assert MDP(**base, notes=["n"]).equals(models[0])
+    assert not models[0].equals(None)
 
 
 def changed(table, place, value):

@@ -266,6 +266,9 @@ def test_outcomes_that_are_none(rows, message):
         ({"layout": (3, 3)}, r"^layout must be \(rows, cols\) with rows \* cols = 2"),
         ({"allowed": [[True], [True]]}, r"^allowed= does not go with outcome lists"),
         ({"law": None}, r"^law= does not go with outcome lists"),
+        ({"state_names": 3}, r"^state_names is 3; it must be a list of 2 names"),
+        ({"terminal": 1}, r"^terminal has shape \(\)"),
+        ({"reward_std": 1.0}, r"^reward_std has shape \(\)"),
     ],
 )
 def test_keywords_that_do_not_fit(keywords, message):
@@ -286,3 +289,12 @@ def test_every_word_of_a_table_with_two_states():
             mdp = MDP.from_outcomes(rows, 0.5, mu=np.eye(2)[start])
             exact, found = worth(rows, [0, 0], 0.5, 9), values(mdp, [0, 0], 9)
             assert found[start] == pytest.approx(exact[start], abs=1e-12), rows
+
+
+def test_probabilities_in_float32():
+    """Seen failing: with `float(p)` alone: 1/3 + 2/3 was 1 + 2.98e-08."""
+    third, rest = np.float32(1 / 3), np.float32(2 / 3)
+    mdp = MDP.from_outcomes([[[(third, 0, 1.0, False), (rest, 0, 0.0, False)]]], 0.9)
+    assert mdp.P[0, 0, 0] == 1 and mdp.R[0, 0] == pytest.approx(1 / 3, abs=1e-7)
+    with pytest.raises(ModelError, match=r"^P\[0, 0\] sums to 0.66"):
+        MDP.from_outcomes([[[(third, 0, 1.0, False), (third, 0, 0.0, False)]]], 0.9)

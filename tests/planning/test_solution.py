@@ -48,8 +48,9 @@ def test_round_off_is_accepted_where_nobody_asked_for_less():
 
 
 def test_no_bound_at_all_is_always_an_error():
-    """Seen failing: with `bound <= wanted` alone, where inf <= inf."""
-    with pytest.raises(ConvergenceError, match="inf"):
+    """Seen failing: with `bound <= wanted` alone, where inf <= inf; with the advice to ask for a
+    larger tol than inf."""
+    with pytest.raises(ConvergenceError, match=r"proves no bound at all .* use a smaller gamma"):
         _solution.within(solved(np.inf), None, np.inf, floor=np.inf, cure="")
 
 

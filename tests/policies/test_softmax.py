@@ -249,10 +249,13 @@ def test_accumulate_takes_many_trajectories():
 # --- what is refused ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0, np.nan, np.inf, "warm", None])
+@pytest.mark.parametrize("temperature", [0, -1.0, np.nan, np.inf, "warm", None, 5e-324])
 def test_a_temperature_is_a_number_above_zero(temperature):
-    """Seen failing: with `temperature <= 0`, which lets nan pass."""
-    message = re.escape(f"temperature is {temperature!r}; it must be a number > 0.")
+    """Seen failing: with `temperature <= 0`, which lets nan pass; with 5e-324, whose inverse
+    overflows."""
+    message = re.escape(
+        f"temperature is {temperature!r}; it must be a number > 0 (at least 2.23e-308)."
+    )
     with pytest.raises(ModelError, match=f"^{message}$"):
         Softmax(TWO, temperature)
 
@@ -283,6 +286,25 @@ def test_a_derivative_of_another_shape(shape):
     message = re.escape(f"dJ_dpi has shape {shape}; it must be (S, A) = (2, 3) or (H, S, A).")
     with pytest.raises(ModelError, match=f"^{message}$"):
         Softmax(MASKED).pullback(np.zeros((2, 3)), np.zeros(shape))
+
+
+def test_logits_further_apart_than_the_largest_float():
+    """Seen failing: with a RuntimeWarning, where the largest logit was subtracted from -1e308."""
+    theta = np.where(MASKED.allowed, -1.7e308, 0.0)
+    best = MASKED.allowed.argmax(axis=1)
+    theta[np.arange(2), best] = 1.7e308
+    assert np.array_equal(Softmax(MASKED).probs(theta), np.eye(3)[best])
+    assert np.isfinite(Softmax(MASKED).log_probs(theta)[MASKED.allowed]).all()
+
+
+def test_a_derivative_that_is_not_finite():
+    """Seen failing: with a RuntimeWarning and nan in the gradient."""
+    taken = tuple(int(i) for i in np.argwhere(MASKED.allowed)[0])
+    for value in (np.inf, np.nan):
+        dJ_dpi = np.zeros((2, 3))
+        dJ_dpi[taken] = value
+        with pytest.raises(ModelError, match=rf"^dJ_dpi is {value} at \[.*; it must be finite"):
+            Softmax(MASKED).pullback(np.zeros((2, 3)), dJ_dpi)
 
 
 @pytest.mark.parametrize(

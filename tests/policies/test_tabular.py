@@ -196,9 +196,10 @@ def test_epsilon_greedy_mixes_the_best_with_the_uniform(data, epsilon):
 
 
 def test_epsilon_greedy_with_wrong_arguments():
-    """Seen failing: without the question for nan; with `epsilon < 0 or epsilon > 1`."""
-    for epsilon in (-0.1, 1.1, np.nan):
-        message = f"epsilon is {epsilon!r}; it must lie in [0, 1]."
+    """Seen failing: without the question for nan; with `epsilon < 0 or epsilon > 1`; with the
+    TypeError of a comparison with None."""
+    for epsilon in (-0.1, 1.1, np.nan, None, "0.5", [0.5]):
+        message = f"epsilon is {epsilon!r}; it must be a number in [0, 1]."
         refused(message, epsilon_greedy, PLAIN, SURE, epsilon)
     message = "Q has shape (2,); it must be (S, A) = (2, 2)."
     refused(message, epsilon_greedy, PLAIN, [0.0, 1.0], 0.1)

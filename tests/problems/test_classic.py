@@ -90,7 +90,7 @@ def test_a_long_chain_is_sparse():
         ({"n": 3, "n_actions": 1}, "n_actions is 1; a chain needs at least 2"),
         ({"n": 2.5}, "n is 2.5; it must be an int"),
         ({"n": 3, "gamma": 1.5}, "gamma is 1.5"),
-        ({"n": 3, "reward": "much"}, "reward is no array of real numbers"),
+        ({"n": 3, "reward": "much"}, "reward is 'much'; it must be a finite number"),
     ],
 )
 def test_a_chain_that_cannot_be(arguments, message):

@@ -157,3 +157,18 @@ def test_a_policy_of_the_wrong_shape_is_named(ask):
     """Seen failing: without the check of the shape."""
     with pytest.raises(ModelError, match=r"pi has shape \(3, 1\); it must be \(S, A\) = \(2, 1\)"):
         ask(chain(2, (0, 1), (1, 0)), np.ones((3, 1)))
+
+
+@pytest.mark.parametrize("ask", [recurrent_classes, transient_states, is_unichain, period])
+@pytest.mark.parametrize(
+    ("pi", "match"),
+    [
+        (None, r"^pi has shape \(\); it must be \(S, A\) = \(2, 1\)"),
+        ([[np.inf], [1]], r"^pi\[0, 0\] is inf"),
+        ([[1], [1, 0]], "^pi is no array of real numbers"),
+    ],
+)
+def test_what_is_no_policy(ask, pi, match):
+    """Seen failing: with None for all actions; without `pi < inf`; with asarray for as_floats."""
+    with pytest.raises(ModelError, match=match):
+        ask(chain(2, (0, 1), (1, 0)), pi)

@@ -250,7 +250,8 @@ def test_nothing_ends_where_nothing_is_terminal():
         ([True, False], r"(targets|start) is an array of bool with shape \(2,\)"),
         ([0.0, 1.0], r"it must be a mask of bool with shape \(S,\) = \(4,\), or the indices"),
         ([[0, 1]], r"with shape \(1, 2\)"),
-        ("end", r"is an array of <U3"),
+        ("end", r"(targets|start) is no array of real numbers: their type is <U3"),
+        ([[0], [0, 1]], r"(targets|start) is no array of real numbers"),
     ],
 )
 def test_bad_states_are_named(ask, states, match):

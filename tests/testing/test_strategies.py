@@ -89,7 +89,10 @@ FOUND = {
     "gamma 0": ({"objective": "discounted"}, lambda m: m.gamma == 0),
     "gamma near 1": ({"objective": "discounted"}, lambda m: m.gamma > 0.99),
     "a horizon with gamma 1": ({"objective": "finite"}, lambda m: m.gamma == 1 and m.horizon > 1),
-    "a reward at the end": ({"objective": "finite"}, lambda m: m.final is not None and m.final.any()),
+    "a reward at the end": (
+        {"objective": "finite"},
+        lambda m: m.final is not None and m.final.any(),
+    ),
     "a sparse model": ({}, lambda m: not m.facts.dense),
     "an end component to rest in": (
         {"objective": "total"},
@@ -117,8 +120,8 @@ def drawn(kinds):
 def test_within_100_draws_there_is(what):
     """With probability 0.99: 5 of 100 models have it (0.95^100 < 0.01).
 
-    Seen failing: with each style left out of the drawing in turn (point masses, decimal rows, TINY,
-    twins, masks, laws, starts); with sparse=False for the default.
+    Seen failing: with each of these left out of the drawing in turn: point masses, decimal rows,
+    1e-12, masks, laws, sparse models.
     """
     kinds, holds = FOUND[what]
     models = drawn(tuple(kinds.items()))
@@ -170,8 +173,7 @@ SMALLEST = [
 def test_shrinks_to_the_smallest(kinds, holds, smallest):
     """Few states, one action, point masses, whole rewards, zeros.
 
-    Seen failing: with the number of states drawn after the rows; with rewards counted from the
-    smallest.
+    Seen failing: with no more draws than a model needs, and with rewards counted from the smallest.
     """
     smaller = eval(smallest, NAMES)
     found = [smallest_of(mdps(**kinds), holds, seed) for seed in range(3)]
@@ -196,7 +198,7 @@ def size(mdp):
 def test_every_model_is_as_small_as_was_asked_and_its_repr_makes_it_again(mdp):
     """To the last bit, law and storage included; `dumps` as a whole program too.
 
-    Seen failing: with the law left out of the repr; with arrays printed to eight digits.
+    Seen failing: with the law left out of the repr.
     """
     assert mdp.n_states <= 5 and mdp.n_actions <= 3
     assert np.abs(mdp.branches.reward).max() <= 10
@@ -226,7 +228,7 @@ def test_the_objective_is_the_one_asked_for(objective, data):
 def test_what_is_asked_for_is_always_there(data):
     """And what is refused never.
 
-    Seen failing: with each of the True branches left to a coin.
+    Seen failing: with terminal=True, refused=True and several_rewards=True left to chance in turn.
     """
     several = {"objective": ("discounted", "finite"), "min_states": 2}
     mdp = data.draw(mdps(**several, refused=True, sparse=True, final=True))
@@ -249,7 +251,7 @@ def test_what_is_asked_for_is_always_there(data):
 @given(data=st.data())
 @settings(max_examples=80)
 def test_policies_and_logits_fit_their_model(data):
-    """Seen failing: with weight on refused pairs; with one policy for all times where timed=True."""
+    """Seen failing: with weight on refused pairs; with one policy for all times for timed=True."""
     mdp = data.draw(mdps())
     pi = data.draw(policies(mdp))
     assert check_policy(mdp, pi) is pi  # read-only float64, rows sum to one
@@ -326,14 +328,14 @@ def test_a_failing_example_prints_as_code():
 def test_what_no_model_is_like_is_refused(kinds, match):
     """When the strategy is made, not when it is drawn from.
 
-    Seen failing: with each check taken out in turn.
+    Seen failing: with the check of the sizes taken out; with nan accepted for max_reward.
     """
     with pytest.raises(ModelError, match=match):
         mdps(**kinds)
 
 
 def test_other_arguments_are_checked():
-    """Seen failing: with each check taken out in turn."""
+    """Seen failing: with the check of n taken out."""
     with pytest.raises(ModelError, match="n is 0"):
         distributions(0)
     with pytest.raises(ModelError, match="largest is 0"):
@@ -343,7 +345,7 @@ def test_other_arguments_are_checked():
 def test_300_models_a_second():
     """Of up to 6 states, in time of this process; half of it is left for a slow machine.
 
-    Seen failing: with one draw for each probability.
+    Seen failing: with thirty more draws for each pair.
     """
     count = 0
 

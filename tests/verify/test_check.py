@@ -402,3 +402,33 @@ def test_a_batch_estimator_returns_rows_or_one_row():
     rng = np.random.default_rng(0)
     with pytest.raises(ModelError, match="different answers"):
         check_estimator(lambda b: rng.random(), lab.mdp, lab.policy, batch=2, target="J")
+
+
+def test_a_target_of_zero_has_no_shares():
+    """The mean score is zero; twice the score plus one is not.
+
+    Seen failing: the bias divided by the largest |target| when the verdict is printed.
+    """
+    lab = mutants.lab(0)
+    family, theta = lab.policy
+
+    def scores(batch):
+        return family.accumulate(theta, batch.s[:, :-1], batch.a, batch.mask.astype(float))
+
+    zero = np.zeros(family.shape)
+    assert check_estimator(scores, lab.mdp, lab.policy, target=zero).outcome == "unbiased"
+    off = check_estimator(lambda b: 1 + scores(b), lab.mdp, lab.policy, target=zero)
+    assert off.outcome == "biased"
+    assert "mean 1, target 0; threshold" in str(off)
+
+
+@pytest.mark.parametrize(("kind", "says"), [(np.float16, "0.024"), (np.float32, "3e-06")])
+def test_what_counts_as_round_off_is_said(kind, says):
+    """Seen failing: 3e-06 for float16, whose round-off is ten thousand times that."""
+    lab = mutants.lab(0)
+    found = check_estimator(
+        lambda b: gpomdp(b, *lab.policy, lab.mdp.gamma).astype(kind), lab.mdp, lab.policy
+    )
+    assert found.outcome == "unbiased"
+    assert f"a bias up to {says} of their size" in str(found)
+    assert found.threshold == pytest.approx(float(says) * found.scale, rel=0.03)

@@ -7,7 +7,7 @@ import pytest
 
 import estimator_mutants as mutants
 from mdptools import MDP, evaluate
-from mdptools.estimators import discounted_return, gpomdp
+from mdptools.estimators import discounted_return, gpomdp, reward_to_go
 from mdptools.policies import Softmax
 from mdptools.testing.models import behaviour_for, discriminating_mdp, policy_for
 from mdptools.verify import check_estimator, explain
@@ -56,6 +56,21 @@ def test_one_number_does_not_explain_one_number():
     verdict = check_estimator(lambda b: gpomdp(b, *policy, 0.77), mdp, policy)
     assert verdict.outcome == "biased"
     assert matching(verdict) == []
+
+
+def test_a_mean_of_zero_is_no_mistake_times_zero():
+    """Seen failing: "only episodes that enter a terminal state kept, times 1.3e-17"."""
+    lab = mutants.lab(0)
+    Q = evaluate(lab.mdp, lab.policy[0].probs(lab.policy[1])).Q
+
+    def with_corrections(batch):
+        times = np.arange(batch.n_steps)
+        left = reward_to_go(batch, lab.mdp.gamma) - Q[times, batch.s[:, :-1], batch.a]
+        w = np.where(batch.mask, lab.mdp.gamma**times * left, 0.0)
+        return lab.policy[0].accumulate(lab.policy[1], batch.s[:, :-1], batch.a, w)
+
+    verdict = check_estimator(with_corrections, lab.mdp, lab.policy)
+    assert matching(verdict) == ["rows that are always zero"]
 
 
 def test_every_hypothesis_has_a_number():
@@ -265,3 +280,19 @@ def test_a_policy_that_depends_on_time_and_other_targets_do_no_harm():
         target="V",
     )
     assert verdict.outcome == "biased" and matching(verdict) == []
+
+
+def test_a_behaviour_without_choice_has_no_ratios_of_logarithms():
+    """log b = 0 divides nothing; asked of the tables, so that each batch of trajectories agrees.
+
+    Seen failing: ratios of 1 put in where log b = 0, which is what leaving the ratios out does.
+    """
+    lab = mutants.lab(0)
+    verdict = check_estimator(
+        lambda b: gpomdp(b, *lab.policy, lab.mdp.gamma),
+        lab.mdp,
+        lab.policy,
+        behaviour=[[1.0, 0.0]] * lab.mdp.n_states,
+    )
+    assert matching(verdict) == ["the behaviour's trajectories used as if on-policy"]
+    assert not any("log-probabilities" in one.name for one in explain(verdict))

@@ -221,6 +221,20 @@ def test_leaving_gamma_out_biases_and_the_recursion_says_by_how_much():
     assert np.abs(wrong - gradient).max() > 1e-3
 
 
+@pytest.mark.parametrize("detail", ["covariance", "variance", "mean"])
+def test_where_every_episode_starts_at_its_end_all_moments_are_zero(detail):
+    """Seen failing: an array without rows reshaped by -1."""
+    mdp, pi, b, *_ = random_model(0)
+    over = replace(mdp.with_objective(), mu=1.0 * mdp.terminal)
+    for behaviour in (None, b):
+        for moments in (
+            reward_to_go_moments(over, pi, behaviour=behaviour, detail=detail),
+            whole_return_moments(over, pi, behaviour=behaviour, detail=detail),
+        ):
+            assert not moments.mean.any()
+            assert detail == "mean" or moments.deviation == 0
+
+
 def test_refusals_name_the_place_and_the_cure():
     """Seen failing: a weight of 1/0; a recursion that never ends; a baseline of another shape."""
     mdp, pi, *_ = random_model(0)
