@@ -43,16 +43,19 @@ Horizon = Annotated[
         help="Number of actions; 'limit' for the time limit of a Gymnasium environment.",
     ),
 ]
+Average = Annotated[
+    bool, typer.Option("--average", help="Maximise the reward per step in the long run.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
-def load(name: str, gamma: float | None, horizon: str | None) -> MDP:
+def load(name: str, gamma: float | None, horizon: str | None, average: bool = False) -> MDP:
     """The model that the command line names, under the objective that it asks for."""
     from ..interop import load_model
 
     try:
-        return load_model(name, gamma=gamma, horizon=_steps(horizon))
+        return load_model(name, gamma=gamma, horizon=_steps(horizon), average=average)
     except ModelError as error:
         if not str(error).startswith("gamma is missing"):
             raise

@@ -32,7 +32,9 @@ MARGIN = 2  # columns before tables and pictures
 TALLEST = 50  # rows of a picture
 
 _EVALUATED = "policy evaluated/policies evaluated"
-_SWEEPS = {"policy_iteration": _EVALUATED, "total_reward": _EVALUATED}
+_SWEEPS = dict.fromkeys(
+    ("average_policy_iteration", "policy_iteration", "total_reward"), _EVALUATED
+)
 
 
 def page(
@@ -48,7 +50,8 @@ def page(
     """What `mdptools solve` prints; ``missed`` says that a tolerance was not reached."""
     certificate = solution.certificate
     proved = (
-        f"{certificate.kind}: each value is within {upper(certificate.bound)} of the optimum, and "
+        f"{certificate.kind}: each {'value' if solution.gain is None else 'gain'} is within "
+        f"{upper(certificate.bound)} of the optimum, and "
         f"the policy loses at most {upper(certificate.loss)}"
         if certificate.bound < np.inf
         else "none: how far the values are from the optimum is not known"
@@ -180,6 +183,7 @@ def as_json(
         "floor": floor,
         "J": solution.J,
         "V": solution.V.tolist(),
+        "gain": None if solution.gain is None else solution.gain.tolist(),
         "pi": solution.pi.argmax(axis=-1).tolist(),
         "optimal_actions": _listed(solution.optimal_actions),
         "certificate": {

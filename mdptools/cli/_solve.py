@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ConvergenceError
-from ._options import AsJson, Debug, Gamma, Horizon, Model, load
+from ._options import AsJson, Average, Debug, Gamma, Horizon, Model, load
 from ._terminal import busy, shows, width, write, write_plain
 from ._text import reason
 
@@ -32,8 +32,8 @@ Method = Annotated[
     typer.Option(
         "--method",
         metavar="M",
-        help="auto, or a planner: backward_induction, policy_iteration, q_iteration, total_reward, "
-        "value_iteration.",
+        help="auto, or a planner: average_policy_iteration, backward_induction, policy_iteration, "
+        "q_iteration, relative_value_iteration, total_reward, value_iteration.",
     ),
 ]
 
@@ -42,6 +42,7 @@ def solve(
     model: Model,
     gamma: Gamma = None,
     horizon: Horizon = None,
+    average: Average = False,
     tol: Tol = None,
     method: Method = "auto",
     as_json: AsJson = False,
@@ -61,7 +62,7 @@ def solve(
     from . import _grid, _json, _solution
 
     with busy(f"reading {model}"):
-        mdp = load(model, gamma, horizon)
+        mdp = load(model, gamma, horizon, average)
     failure: ConvergenceError | None = None
     try:
         with busy("solving"):

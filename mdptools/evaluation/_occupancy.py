@@ -28,7 +28,6 @@ def occupancy(mdp: MDP, pi: Any, *, start: Any = None, absorbing: bool = False) 
     Parameters
     ----------
     mdp : MDP
-        Discounted, finite or total.
     pi : (S, A) array_like, or (H, S, A) if the model has a horizon
     start : int or (S,) array_like, optional
         A state or a distribution to start from; ``mdp.mu`` if omitted.
@@ -39,7 +38,8 @@ def occupancy(mdp: MDP, pi: Any, *, start: Any = None, absorbing: bool = False) 
     Returns
     -------
     (S,) or (H, S) array
-        Sums to one. Without ``absorbing`` it is ``visits / Z``: 0 on terminal states.
+        Sums to one. Without ``absorbing`` it is ``visits / Z``: 0 on terminal states. Average
+        reward: the share of time in each state in the long run.
 
     Raises
     ------

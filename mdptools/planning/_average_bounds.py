@@ -39,6 +39,9 @@ from ..structure import can_reach, end_components
 SWITCHES = 1_000
 """Improvements of an auxiliary policy after which it is given up; a handful is usual."""
 
+ASKED_STATES = 200
+"""States with ties for which it is asked whether they need to be visited again: a search each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Components:
@@ -287,8 +290,8 @@ def _longest_way(mdp: MDP, near: BoolSA, anchors: IntS) -> float:
 def _on_the_way(mdp: MDP, keeps: BoolSA, near: BoolSA) -> BoolSA:
     """Pairs of states that need not be visited again: an optimal policy may take them once.
 
-    It then goes on to an end component of N. Where its own is a single cycle of choices, that has
-    to be another one.
+    It then goes on to an end component of N without that state. Where the state's own component
+    leaves no choice, that has to be another component.
     """
     settled = end_components(mdp, pairs=near)
     home = np.full(mdp.n_states, -1)
@@ -297,6 +300,11 @@ def _on_the_way(mdp: MDP, keeps: BoolSA, near: BoolSA) -> BoolSA:
         home[component.states] = c
         alone[component.states] = len(component.pairs) == len(component.states)
     once = keeps & ~kernel.stays(mdp.P) & ~alone[:, None]
+    asked = np.flatnonzero((home >= 0) & (once & ~near).any(axis=1))
+    for s in asked[:ASKED_STATES]:
+        others = near.copy()
+        others[s] = False
+        once[s] &= bool(end_components(mdp, pairs=others))
     for c, component in enumerate(settled):
         if not alone[component.states[0]] or len(settled) == 1:
             continue

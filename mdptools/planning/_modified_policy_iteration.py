@@ -53,7 +53,7 @@ def modified_policy_iteration(
     mdp: MDP,
     *,
     tol: float | None = None,
-    inner: int = 12,
+    inner: int = 8,
     max_sweeps: int = 1_000_000,
     V0: Any = None,
     history: bool = False,
@@ -93,7 +93,7 @@ def modified_policy_iteration(
     -----
     Time O(S^2 (A + inner)) a backup if P is dense, O(nnz (1 + inner / A)) if sparse; memory O(S A)
     besides P and one chain of it, O(S^2) or O(nnz / A). It converges from any start and for any
-    number of sweeps in between (Puterman 1994, theorem 6.5.5). Once a backup with its sweeps leaves
+    number of sweeps in between (Puterman 1994, section 6.5). Once a backup with its sweeps leaves
     more than 0.7 of the bracket, each further policy is evaluated by one linear solve, O(S^3), in
     models of at most 5,000 states (1,000 if P is sparse).
 
@@ -118,7 +118,7 @@ def modified_policy_iteration(
     solves = mdp.n_states <= (LARGE_DENSE if mdp.facts.dense else LARGE_SPARSE)
     solving, solved = False, set[bytes]()
     pairs, chain = np.full(mdp.n_states, -1), None
-    spread, narrow = np.inf, False
+    spread = np.inf
     trace: list[float] = []
     for sweep in range(1, max_sweeps + 1):
         greedy = states + Q.argmax(axis=1)
@@ -133,8 +133,7 @@ def modified_policy_iteration(
             if solution.certificate.bound <= wanted or at_floor or sweep == max_sweeps:
                 break
         before, spread = spread, found.high - found.low
-        # Where the sweeps had done their work, a wide bracket comes from the change of the policy.
-        solving = solves and (solving or (spread > SLOW * before and not narrow))
+        solving = solves and (solving or spread > SLOW * before)
         changed = np.flatnonzero(greedy != pairs)
         chain = _follow(mdp, chain, greedy, changed)
         pairs, rewards = greedy, mdp.R.take(greedy)
@@ -144,7 +143,7 @@ def modified_policy_iteration(
             exact = _evaluate(mdp, chain, rewards)
         if exact is None:
             sweeps = inner * (LONGER if len(changed) <= SETTLED * mdp.n_states else 1)
-            V, narrow = _sweep(mdp, chain, rewards, TV, sweeps, wanted * (1 - mdp.gamma) / 2)
+            V = _sweep(mdp, chain, rewards, TV, sweeps, wanted * (1 - mdp.gamma) / 2)
         else:
             V = exact
         Q = backup(mdp, V)
@@ -175,10 +174,8 @@ def _follow(mdp: MDP, chain: Any, pairs: IntS, changed: IntArray) -> Any:
     return chain
 
 
-def _sweep(
-    mdp: MDP, chain: Any, rewards: FloatS, V: FloatS, sweeps: int, enough: float
-) -> tuple[FloatS, bool]:
-    """V after some sweeps of one policy, and whether its differences are all within ``enough``.
+def _sweep(mdp: MDP, chain: Any, rewards: FloatS, V: FloatS, sweeps: int, enough: float) -> FloatS:
+    """V after some sweeps of one policy, fewer if its differences spread no more than ``enough``.
 
     That is a quarter of the tolerance: the rest is for what the next backup finds.
     """
@@ -189,8 +186,8 @@ def _sweep(
         if sweep % GLANCE == 0:
             rise = V - before
             if largest(rise) - smallest(rise) <= enough:
-                return V, True
-    return V, False
+                break
+    return V
 
 
 def _evaluate(mdp: MDP, chain: kernel.Chain, rewards: FloatS) -> FloatS | None:

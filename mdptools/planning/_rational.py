@@ -162,9 +162,9 @@ def solve_exactly(
     >>> mdp = MDP([[[0.5, 0.5], [0, 1]], [[0.75, 0.25], [1, 0]]], [[1, 0], [0, 0]], gamma=0.5)
     >>> solution = solve_exactly(mdp)
     >>> solution.V
-    (Fraction(3, 2), Fraction(3, 4))
-    >>> solution.to_solution().certificate.bound
-    0.0
+    (Fraction(8, 5), Fraction(4, 5))
+    >>> solution.to_solution().certificate.bound < 1.2e-16
+    True
     """
     check_served(
         mdp, "solve_exactly", "discounted", "finite", "total", instead="a model with one of these"

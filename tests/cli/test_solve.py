@@ -313,3 +313,15 @@ def test_options_reach_the_solver(mdptools):
     assert (found["method"], found["reason"]) == ("value_iteration", "the caller asked for it")
     assert found["model"]["gamma"] == 0.9
     assert 1e-4 < found["certificate"]["bound"] <= 0.01
+
+
+def test_average_reward_has_a_gain(mdptools):
+    """Seen failing: with the flag not passed on; with "value" for "gain"."""
+    done = mdptools("solve", "example:chain@n=4", "--average")
+    assert (done.code, done.err) == (0, "")
+    assert done.lines[0].endswith("average reward")
+    assert value_of(done.lines, "J").startswith("1, within")
+    assert "each gain is within" in value_of(done.lines, "certificate")
+    assert "policy evaluated" in value_of(done.lines, "work")
+    result = json.loads(mdptools("solve", "example:chain@n=4", "--average", "--json").out)
+    assert result["gain"] == pytest.approx([1] * 4) and result["model"]["objective"] == "average"

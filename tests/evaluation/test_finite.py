@@ -12,7 +12,7 @@ from mdptools.testing.strategies import mdps, policies
 from properties import Case, assert_evaluates, total_error
 
 
-@settings(max_examples=60)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_visits_by_powers_of_the_chain(data):
     """The other road: gamma^t mu P_pi^t, from products of whole matrices.

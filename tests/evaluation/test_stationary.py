@@ -19,8 +19,7 @@ from properties import Case
 def test_no_state_lasts_longer(data):
     """L >= max E[(discounted) time], against exact fractions, for both truths.
 
-    Seen failing: with `top` alone for top / (1 - e), over 2^-40 exits; with 1 / (1 - gamma)
-    without the defect of the rows.
+    Seen failing: with `top` alone for top / (1 - e), over 2^-40 exits.
     """
     mdp = data.draw(mdps(objective=("discounted", "total")))
     pi = data.draw(policies(mdp))

@@ -188,9 +188,9 @@ def test_average_reward_is_refused():
     """
     mdp = random_model(0, "discounted")[0].with_objective(average=True)
     pi = np.full(mdp.R.shape, 1 / mdp.n_actions)
-    with pytest.raises(ModelError, match="direct_gradient serves .*this model's is average"):
+    with pytest.raises(ModelError, match=r"direct_gradient serves .*this model's is average"):
         direct_gradient(mdp, pi)
-    with pytest.raises(ModelError, match="policy_gradient serves .*this model's is average"):
+    with pytest.raises(ModelError, match=r"policy_gradient serves .*this model's is average"):
         policy_gradient(mdp, Softmax(mdp), np.zeros(mdp.R.shape))
 
 

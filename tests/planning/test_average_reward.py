@@ -73,9 +73,7 @@ def assert_right(mdp, solution, exact):
 def test_policy_iteration_is_right_on_every_model(mdp):
     """Several classes, periods, transient states, ties, refused actions; dense and sparse.
 
-    Seen failing: with the first of Puterman's two steps left out; with the largest R + P V among all
-    actions in the second; with `upper` by one end component; with actions by the largest Q alone;
-    with the lower bound by the gain itself.
+    Seen failing: with the gain for its own lower or upper bound; with the actions of N alone.
     """
     exact = oracles.average_optimum(mdp)
     solution = average_policy_iteration(mdp)
@@ -103,8 +101,8 @@ def test_bounds_are_tight(mdp):
 def test_sweeps_are_right_where_they_are_served(mdp):
     """And refuse exactly the models with more than one maximal end component.
 
-    Seen failing: with the whole step (periodic chains never settle); with the bounds of the lazy
-    step; with the largest of the greedy differences for the smallest; without the refusal.
+    Seen failing: with the bounds of the lazy step; with the largest of the differences for the
+    smallest; without the refusal.
     """
     exact = oracles.fractions_of(mdp, normalise_rows=True)
     pairs = {(s, a) for s in range(exact.n_states) for a in exact.actions(s)}
@@ -134,7 +132,8 @@ def test_a_cycle_of_two_has_half_its_reward(planner):
 def test_two_classes_have_two_gains():
     """Two loops that pay 1 and 2; state 2 chooses, state 3 is thrown to either.
 
-    Seen failing: with one gain for all states; with the upper bound of the better one for state 0.
+    Seen failing: with the first of Puterman's two steps left out; with the upper bound of the
+    better loop for state 0.
     """
     P = np.zeros((4, 2, 4))
     P[0, :, 0] = P[1, :, 1] = P[2, 0, 0] = P[2, 1, 1] = 1
@@ -150,8 +149,8 @@ def test_two_classes_have_two_gains():
 def test_the_way_does_not_count():
     """Every action of a state that is left for ever keeps the gain, but not one that stays.
 
-    Seen failing: with the actions of the largest Q (a policy that dawdles is as good); with an
-    action that stays taken for one that dawdles.
+    Seen failing: with the actions of N alone (a policy that dawdles is as good); with an action
+    that stays taken for one that dawdles.
     """
     mdp = moves([[1, 1, 0], [1, 1, 1]], [[0, 5, 1], [2, 2, 0]])
     solution = average_policy_iteration(mdp)
@@ -188,8 +187,7 @@ def test_a_trap_for_the_larger_reward():
 def test_ties_are_all_marked():
     """Out by one of two equal ways and back; a third pays less and is not optimal.
 
-    Seen failing: with the actions of the largest Q without a margin; with every action that keeps
-    the gain.
+    Seen failing: with every action that keeps the gain; without the search for states with ties.
     """
     mdp = moves([[1, 2, 3], [0] * 3, [0] * 3, [0] * 3], [[0.1] * 3, [0.2] * 3, [0.2] * 3, [0] * 3])
     for planner in PLANNERS:
@@ -201,7 +199,7 @@ def test_ties_are_all_marked():
 def test_ties_that_settle_in_several_places_mark_all_that_keeps_the_gain():
     """To and fro on a ring are equal, so that a policy can stay anywhere: nothing is ruled out.
 
-    Seen failing: with an anchor that need not be reached.
+    Seen failing: with the actions that lose nothing, by the numbers, where N is not found.
     """
     n = 5
     P = np.zeros((n, 3, n))
@@ -248,7 +246,7 @@ def test_an_auxiliary_policy_that_is_given_up():
 def test_solve_chooses(n_states, method):
     """Policies while they are cheap, sweeps above; policies again where the gain may differ.
 
-    Seen failing: with the two reasons exchanged; with sweeps for every large model.
+    Seen failing: with policies for every model; with sweeps for every large one.
     """
     rng = np.random.default_rng(0)
     P = rng.dirichlet(np.ones(n_states), size=(n_states, 2))
@@ -267,7 +265,7 @@ def test_solve_chooses(n_states, method):
 
 
 def test_dense_and_sparse_agree():
-    """Seen failing: with the rows of another state taken for a node that goes on."""
+    """Seen failing: with the action of state 0 for every node that goes on."""
     rng = np.random.default_rng(1)
     P = rng.dirichlet(np.full(30, 0.03), size=(30, 3))
     P[:3] = 0
@@ -281,10 +279,10 @@ def test_dense_and_sparse_agree():
 
 
 def test_several_sets_are_named():
-    """Seen failing: without the refusal (it runs until it gives up); with the classes of a policy."""
+    """Seen failing: without the refusal (it sweeps until it gives up)."""
     words = {"state_names": ("left", "right", "on")}
     mdp = moves([[0], [1], [1]], [[1], [2], [0]], **words)
-    message = r"settle in 2 sets of states .*, \{0 \('left'\)\}; \{1 \('right'\)\}, .*average_policy"
+    message = r"in 2 sets of states .*, \{0 \('left'\)\}; \{1 \('right'\)\}, .*average_policy"
     with pytest.raises(ModelError, match=message):
         relative_value_iteration(mdp)
     many = moves([[s] for s in range(8)], [[s] for s in range(8)])
@@ -334,13 +332,13 @@ def test_a_tolerance_is_a_number_above_zero(planner, tol):
     ],
 )
 def test_bad_arguments_are_refused(planner, words, message):
-    """Seen failing: without each of the checks."""
+    """Seen failing: without `check_count`, in each of the two; without `check_values`."""
     with pytest.raises(ModelError, match=message):
         planner(small().with_objective(average=True), **words)
 
 
 def test_a_warm_start_and_a_history():
-    """Seen failing: with V0 and pi0 ignored; with the history kept unasked."""
+    """Seen failing: with V0 ignored; with pi0 ignored."""
     mdp = small().with_objective(average=True)
     cold = relative_value_iteration(mdp, history=True, tol=1e-10)
     warm = relative_value_iteration(mdp, V0=cold.V, tol=1e-9)
@@ -353,7 +351,7 @@ def test_a_warm_start_and_a_history():
 
 
 def test_rewards_of_zero():
-    """Seen failing: with a tolerance of 0 insisted on."""
+    """Seen failing: with 1e-300 added to the bound of the gain."""
     mdp = moves([[1, 0], [0, 1]], np.zeros((2, 2)))
     for planner in PLANNERS[:1]:
         solution = planner(mdp)

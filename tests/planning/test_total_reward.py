@@ -181,7 +181,7 @@ def test_nothing_is_paid_until_an_end_that_float64_can_hardly_see():
 def test_an_end_that_float64_can_hardly_see():
     """No time is proved, so no bound is.
 
-    Seen failing: with max(w) for the longest time, whatever its residual.
+    Seen failing: with an upper bound that is not checked, and max(w) for the longest time.
     """
     mdp = two_doors(1.0)
     with pytest.raises(ConvergenceError, match="bound of inf") as caught:
