@@ -608,8 +608,12 @@ class Resolvent:
     def _factor(self) -> None:
         from scipy.sparse.linalg import splu
 
+        columns = self._matrix.tocsc()
+        # SuperLU counts in C ints; older releases of SciPy leave the conversion to us.
+        columns.indices = columns.indices.astype(np.intc)
+        columns.indptr = columns.indptr.astype(np.intc)
         try:
-            self._solve_sparse = splu(self._matrix.tocsc()).solve
+            self._solve_sparse = splu(columns).solve
         except RuntimeError as error:  # SuperLU's word for a zero pivot
             raise ArithmeticError("I - gamma P_pi is singular in float64") from error
 

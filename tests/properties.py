@@ -88,7 +88,7 @@ class Case:
         sizes = self.largest_value + float(np.abs(self.mdp.R).max())
         if self.mdp.final is not None:
             sizes += float(np.abs(self.mdp.final).max())
-        return 1e4 * EPS * sizes * self.longest
+        return 1e4 * (EPS * sizes + self.mdp.facts.reward_roundoff) * self.longest
 
     @cached_property
     def has_balanced_cycle(self):
