@@ -13,6 +13,7 @@ from scipy import sparse
 import oracles
 from mdptools import ModelError, kernel
 from mdptools.arrays import readonly
+from mdptools.kernel import _resolvent
 from mdptools.testing.strategies import mdps, policies
 
 KEEPERS = ("dense", "sparse")
@@ -339,7 +340,7 @@ def test_large_sparse_systems_are_iterated_on(monkeypatch, adjoint):
 
     Seen failing: with one round of five digits; with the matrix for its transpose.
     """
-    monkeypatch.setattr(kernel, "LARGE", 10)
+    monkeypatch.setattr(_resolvent, "LARGE", 10)
     rng = np.random.default_rng(0)
     chain = rng.dirichlet(np.ones(60), 60)
     sparse_chain = sparse.csr_array(chain)
@@ -357,7 +358,7 @@ def test_where_iterating_does_not_get_on_there_is_an_lu(monkeypatch):
 
     Seen failing: with GMRES's last iterate given out.
     """
-    monkeypatch.setattr(kernel, "LARGE", 10)
+    monkeypatch.setattr(_resolvent, "LARGE", 10)
     n = 3000
     walk = sparse.csr_array(sparse.diags([np.full(n - 1, 0.5)] * 2, [-1, 1]))
     time = kernel.Resolvent(walk, 1.0).solve(np.ones(n))

@@ -1,24 +1,20 @@
-"""Transition kernels: the one file that knows whether P is dense or sparse.
+"""How P is stored: brought into form, checked, and asked what it holds.
 
 Takes     P, an (S, A, S) array or an (S*A, S) SciPy sparse array with row ``s*A + a``.
-Gives     its products, its support and the checks of its rows. Rows of refused pairs are zero.
-Source    Puterman (1994), section 5.6: P_pi and its adjoint.
-Not here  rewards and discounting (bellman), reachability (structure).
+Gives     the form that is kept; its sizes, branches, support and row sums; the checks of its rows.
+Not here  products (`_products`), linear systems (`_resolvent`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .arrays import (
-    BoolS,
+from ..arrays import (
     BoolSA,
     FloatArray,
-    FloatS,
     FloatSA,
     IntArray,
     as_floats,
@@ -27,7 +23,7 @@ from .arrays import (
     precision,
     readonly,
 )
-from .errors import ModelError
+from ..errors import ModelError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -120,126 +116,6 @@ def shape(P: Kernel) -> tuple[int, int]:
     if isinstance(P, np.ndarray):
         return P.shape[0], P.shape[1]
     return P.shape[1], P.shape[0] // P.shape[1]
-
-
-def expect(P: Kernel, V: FloatS) -> FloatSA:
-    """(P V)(s, a) = sum_t P[s, a, t] V[t], the expected value after one step.
-
-    Parameters
-    ----------
-    P : kernel
-    V : (S,) array, any unit
-        Real or complex.
-
-    Returns
-    -------
-    (S, A) array
-        In the unit of V. Time and reads O(S^2 A) if dense, O(nnz) if sparse.
-    """
-    flat: Any = P.reshape(-1, P.shape[2]) if isinstance(P, np.ndarray) else P
-    product: FloatArray = flat.dot(V)
-    return product.reshape(len(V), -1)
-
-
-def push(P: Kernel, x: FloatSA) -> FloatS:
-    """(x P)(t) = sum_{s,a} x[s, a] P[s, a, t], the adjoint of `expect`.
-
-    Parameters
-    ----------
-    P : kernel
-    x : (S, A) array
-        Mass on pairs.
-
-    Returns
-    -------
-    (S,) array
-        Where one step takes that mass.
-    """
-    flat: Any = P.reshape(-1, P.shape[0]) if isinstance(P, np.ndarray) else P
-    pushed: FloatArray = x.reshape(-1) @ flat
-    return pushed
-
-
-def mix(P: Kernel, pi: FloatSA) -> Chain:
-    """P_pi[s, t] = sum_a pi[s, a] P[s, a, t], the chain of a policy.
-
-    Parameters
-    ----------
-    P : kernel
-    pi : (S, A) array
-
-    Returns
-    -------
-    (S, S) array or csr_array
-        Dense if P is.
-    """
-    if isinstance(P, np.ndarray):
-        dense: FloatArray = np.matmul(pi[:, None, :], P)[:, 0, :]
-        return dense
-    from scipy.sparse import csr_array
-
-    n_states, n_actions = shape(P)
-    indptr = np.arange(0, n_states * n_actions + 1, n_actions)
-    weights = csr_array(
-        (pi.reshape(-1), np.arange(n_states * n_actions), indptr),
-        shape=(n_states, n_states * n_actions),
-    )
-    chain: Any = csr_array(weights @ P)
-    chain.sum_duplicates()  # sorts the indices, so that the same model gives the same bits
-    mixed: Chain = chain
-    return mixed
-
-
-@lru_cache(maxsize=1)  # a planner asks for the same again and again
-def first_rows(n_states: int, n_actions: int) -> IntArray:
-    """Where each state begins among the rows: plus ``actions``, the rows of (s, actions[s]).
-
-    Parameters
-    ----------
-    n_states, n_actions : int
-
-    Returns
-    -------
-    (S,) array of int
-        ``s * A``.
-    """
-    return readonly(np.arange(0, n_states * n_actions, n_actions))
-
-
-def pick(P: Kernel, actions: IntArray) -> Chain:
-    """The chain of a deterministic policy: ``P[s, actions[s]]`` for every s.
-
-    Parameters
-    ----------
-    P : kernel
-    actions : (S,) array of int
-
-    Returns
-    -------
-    (S, S) array or csr_array
-        A copy. Dense if P is.
-    """
-    return take(P, first_rows(*shape(P)) + actions)
-
-
-def take(P: Kernel, rows: IntArray) -> Chain:
-    """The rows ``s*A + a`` of P: with one for each state, the chain of a policy.
-
-    Parameters
-    ----------
-    P : kernel
-    rows : (n,) array of int
-
-    Returns
-    -------
-    (n, S) array or csr_array
-        A copy. Dense if P is.
-    """
-    if isinstance(P, np.ndarray):
-        return P.reshape(-1, P.shape[2]).take(rows, axis=0)
-    table: Any = P
-    chain: Chain = table[rows]
-    return chain
 
 
 def branches(P: Kernel) -> tuple[IntArray, IntArray, FloatArray]:
@@ -469,189 +345,3 @@ def code(P: Kernel) -> str:
         return repr(P.tolist())
     data, indices, indptr = (part.tolist() for part in _parts(P))
     return f"csr_array(({data}, {indices}, {indptr}), shape={P.shape})"
-
-
-def table(
-    row: IntArray, column: IntArray, weight: FloatArray, n_rows: int, n_columns: int, *, dense: bool
-) -> Any:
-    """A matrix from its entries; entries at one place add up.
-
-    Parameters
-    ----------
-    row, column : (n,) arrays of int
-    weight : (n,) array
-    n_rows, n_columns : int
-    dense : bool
-
-    Returns
-    -------
-    (n_rows, n_columns) array or csr_array
-    """
-    if dense:
-        flat = np.bincount(row * n_columns + column, weight, n_rows * n_columns)
-        return flat.reshape(n_rows, n_columns)
-    from scipy.sparse import csr_array
-
-    return csr_array((weight, (row, column)), shape=(n_rows, n_columns))
-
-
-def restrict(chain: Chain, kept: BoolS) -> Chain:
-    """The chain among the states of ``kept`` alone; what leaves them is gone.
-
-    Parameters
-    ----------
-    chain : (S, S) array or csr_array
-    kept : (S,) array of bool
-
-    Returns
-    -------
-    (k, k) array or csr_array
-        The chain itself if all are kept.
-    """
-    if kept.all():
-        return chain
-    states = np.flatnonzero(kept)
-    table: Any = chain
-    part: Chain = table[np.ix_(states, states)] if is_dense(chain) else table[states][:, states]
-    return part
-
-
-def to_dense(chain: Chain) -> FloatArray:
-    """The chain as an ndarray.
-
-    Parameters
-    ----------
-    chain : (n, n) array or csr_array
-
-    Returns
-    -------
-    (n, n) array
-        The chain itself if it is dense.
-    """
-    if isinstance(chain, np.ndarray):
-        return chain
-    dense: FloatArray = chain.toarray()
-    return dense
-
-
-def column_length(chain: Chain) -> int:
-    """The largest number of predecessors of a state: how many terms the adjoint's sums have.
-
-    Parameters
-    ----------
-    chain : (S, S) array or csr_array
-
-    Returns
-    -------
-    int
-    """
-    if isinstance(chain, np.ndarray):
-        return int(np.count_nonzero(chain, axis=0).max(initial=0))
-    return int(np.bincount(chain.indices, minlength=1).max(initial=0))
-
-
-@cache
-def _lapack() -> tuple[Any, Any]:
-    """LU and the solver that goes with it: SciPy is loaded when they are first needed."""
-    from scipy.linalg.lapack import dgetrf, dgetrs
-
-    return dgetrf, dgetrs
-
-
-LARGE = 10_000
-"""States above which a sparse system is iterated on: an LU of a random graph would fill in."""
-
-
-class Resolvent:
-    """(I - gamma P_pi)^-1, the sum of the discounted powers of P_pi.
-
-    Parameters
-    ----------
-    chain : (n, n) array or csr_array
-    gamma : float
-
-    Raises
-    ------
-    ArithmeticError
-        If I - gamma P_pi is singular in float64.
-
-    Notes
-    -----
-    Dense: one LU by LAPACK, 2/3 n^3 flops. Sparse: one LU by SuperLU. It fills in on random graphs,
-    on which GMRES converges within a few products; so above 10,000 states GMRES is tried first, and
-    the LU, which is good at grids and lines, where that does not get on.
-    """
-
-    __slots__ = ("_lu", "_matrix", "_pivots", "_solve_sparse")
-
-    def __init__(self, chain: Chain, gamma: float) -> None:
-        self._solve_sparse: Any = None
-        self._matrix: Any = None
-        if isinstance(chain, np.ndarray):
-            dgetrf, _ = _lapack()
-            matrix = chain * -gamma
-            diagonal = matrix.reshape(-1)[:: len(matrix) + 1]
-            diagonal += 1.0
-            # The transpose of a C-ordered array is what LAPACK wants: no copy is made.
-            self._lu, self._pivots, info = dgetrf(matrix.T, overwrite_a=True)
-            if info != 0:
-                raise ArithmeticError("I - gamma P_pi is singular in float64")
-            return
-        from scipy.sparse import csr_array
-
-        index = np.arange(chain.shape[0] + 1)
-        identity = csr_array((np.ones(len(index) - 1), index[:-1], index))
-        self._matrix = identity - gamma * chain
-        if chain.shape[0] <= LARGE:
-            self._factor()
-
-    def _factor(self) -> None:
-        from scipy.sparse.linalg import splu
-
-        columns = self._matrix.tocsc()
-        # SuperLU counts in C ints; older releases of SciPy leave the conversion to us.
-        columns.indices = columns.indices.astype(np.intc)
-        columns.indptr = columns.indptr.astype(np.intc)
-        try:
-            self._solve_sparse = splu(columns).solve
-        except RuntimeError as error:  # SuperLU's word for a zero pivot
-            raise ArithmeticError("I - gamma P_pi is singular in float64") from error
-
-    def solve(self, b: FloatS) -> FloatS:
-        """x with (I - gamma P_pi) x = b: values from rewards."""
-        return self._solved(b, adjoint=False)
-
-    def solve_adjoint(self, b: FloatS) -> FloatS:
-        """x with (I - gamma P_pi)' x = b: visits from a start distribution."""
-        return self._solved(b, adjoint=True)
-
-    def _solved(self, b: FloatS, *, adjoint: bool) -> FloatS:
-        x: FloatS
-        if self._matrix is None:
-            _, dgetrs = _lapack()
-            x, _ = dgetrs(self._lu, self._pivots, b, trans=0 if adjoint else 1)
-            return x
-        if self._solve_sparse is None:
-            iterated = _refined(self._matrix.T.tocsr() if adjoint else self._matrix, b)
-            if iterated is not None:
-                return iterated
-            self._factor()
-        x = self._solve_sparse(b, "T" if adjoint else "N")
-        return x
-
-
-def _refined(matrix: Any, b: FloatS) -> FloatS | None:
-    """x with matrix x = b: GMRES to five digits, again for what is left; None if that fails."""
-    from scipy.sparse.linalg import gmres
-
-    x = np.zeros_like(b)
-    left = b
-    begin = size = np.abs(b).max(initial=0.0)
-    for _ in range(20):
-        step, _ = gmres(matrix, left, atol=0.0, restart=30, maxiter=10)
-        after = b - matrix @ (x + step)
-        remaining = np.abs(after).max(initial=0.0)
-        if not remaining < size / 2:
-            break
-        x, left, size = x + step, after, remaining
-    return x if size <= 1e-9 * begin else None

@@ -1,0 +1,40 @@
+"""Transition kernels: the one room that knows whether P is dense or sparse.
+
+Takes     P, an (S, A, S) array or an (S*A, S) SciPy sparse array with row ``s*A + a``.
+Gives     its products, its support, the checks of its rows, and linear systems with its chains.
+          Rows of refused pairs are zero.
+Source    Puterman (1994), section 5.6: P_pi and its adjoint.
+Not here  rewards and discounting (bellman), reachability (structure).
+"""
+
+from typing import TYPE_CHECKING
+
+from ._products import column_length as column_length
+from ._products import expect as expect
+from ._products import first_rows as first_rows
+from ._products import mix as mix
+from ._products import pick as pick
+from ._products import push as push
+from ._products import restrict as restrict
+from ._products import table as table
+from ._products import take as take
+from ._products import to_dense as to_dense
+from ._resolvent import Resolvent as Resolvent
+from ._storage import as_kernel as as_kernel
+from ._storage import branches as branches
+from ._storage import check_entries as check_entries
+from ._storage import clear_rows as clear_rows
+from ._storage import code as code
+from ._storage import divide_rows as divide_rows
+from ._storage import is_dense as is_dense
+from ._storage import is_sparse as is_sparse
+from ._storage import row_lengths as row_lengths
+from ._storage import row_sums as row_sums
+from ._storage import same as same
+from ._storage import shape as shape
+from ._storage import stays as stays
+from ._storage import support as support
+
+if TYPE_CHECKING:
+    from ._storage import Chain as Chain
+    from ._storage import Kernel as Kernel
