@@ -72,7 +72,7 @@ def mix(P: Kernel, pi: FloatSA) -> Chain:
         Dense if P is.
     """
     if isinstance(P, np.ndarray):
-        dense: FloatArray = np.matmul(pi[:, None, :], P)[:, 0, :]
+        dense: FloatArray = np.einsum("sa,sat->st", pi, P)
         return dense
     from scipy.sparse import csr_array
 
