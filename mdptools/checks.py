@@ -202,3 +202,32 @@ def words_for_sum(gap: float) -> str:
     if abs(gap) > 1e-5:
         return f"{1 + gap:.6g}"
     return f"1 {'-' if gap < 0 else '+'} {abs(gap):.3g}"
+
+
+def check_rng(rng: Any) -> Any:
+    """A Generator from a seed; what behaves as a Generator is passed through.
+
+    Parameters
+    ----------
+    rng : Generator, int, or an object with the methods of a Generator
+
+    Returns
+    -------
+    Generator, or the object itself
+
+    Raises
+    ------
+    ModelError
+        If it is neither.
+    """
+    if hasattr(rng, "integers") and hasattr(rng, "random"):
+        return rng
+    try:
+        seed = -1 if isinstance(rng, bool) else operator.index(rng)
+    except TypeError:
+        seed = -1
+    if seed < 0:
+        raise ModelError(
+            f"rng is {rng!r:.80}; it must be a numpy.random.Generator, or a seed (an int >= 0)."
+        )
+    return np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from contextlib import suppress
 from typing import Any
 
 from .. import problems
@@ -137,11 +138,10 @@ def _call(path: str, options: dict[str, Any]) -> MDP:
     if not callable(function):
         raise ModelError(f"py:{path}: the module {where} has no function {function_name!r}.")
     try:
-        inspect.signature(function).bind(**options)
+        with suppress(ValueError):  # a function in C does not tell its parameters
+            inspect.signature(function).bind(**options)
     except TypeError as error:
         raise ModelError(f"py:{path} cannot be called with these options: {error}.") from None
-    except ValueError:  # a function in C that does not tell its parameters
-        pass
     mdp = function(**options)
     if not isinstance(mdp, MDP):
         raise ModelError(

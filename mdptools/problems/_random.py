@@ -8,13 +8,12 @@ Not here  models with a chosen structure (testing), problems with a meaning (`_c
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from ..arrays import FloatArray, IntArray, as_floats, readonly
-from ..checks import check_count
+from ..checks import check_count, check_rng
 from ..errors import ModelError
 from ..model import MDP
 from . import _tensors
@@ -89,7 +88,7 @@ def garnet(
         raise ModelError(f"sparse is {sparse!r}; it must be True or False.")
     if not sparse:
         _tensors.check_fits(n_states, n_actions, "pass sparse=True")
-    rng = _generator(rng)
+    rng = check_rng(rng)
     n_pairs = n_states * n_actions
     successors = _distinct(rng, n_pairs, n_states, branching)
     # The lengths of the pieces are exchangeable, so it does not matter that `successors` is sorted.
@@ -146,25 +145,10 @@ def dirichlet(
     if weight.shape != () or not 0 < weight < np.inf:
         raise ModelError(f"concentration is {concentration!r}; it must be a number > 0.")
     _tensors.check_fits(n_states, n_actions, "use garnet with sparse=True")
-    rng = _generator(rng)
+    rng = check_rng(rng)
     P = rng.dirichlet(np.full(n_states, float(weight)), size=(n_states, n_actions))
     R = rng.random((n_states, n_actions))
     return MDP(readonly(P), R, gamma, terminal=())
-
-
-def _generator(rng: Any) -> Any:
-    """A Generator from a seed; what behaves as a Generator is passed through."""
-    if hasattr(rng, "integers") and hasattr(rng, "random"):
-        return rng
-    try:
-        seed = -1 if isinstance(rng, bool) else operator.index(rng)
-    except TypeError:
-        seed = -1
-    if seed < 0:
-        raise ModelError(
-            f"rng is {rng!r:.80}; it must be a numpy.random.Generator, or a seed (an int >= 0)."
-        )
-    return np.random.default_rng(seed)
 
 
 def _distinct(rng: Any, n_rows: int, n: int, k: int) -> IntArray:

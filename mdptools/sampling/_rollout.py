@@ -8,14 +8,13 @@ Not here  environments without a model.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 
 from ..arrays import FloatArray, FloatSA, IntArray, as_floats
-from ..checks import check_count, words_for_sum
+from ..checks import check_count, check_rng, words_for_sum
 from ..errors import ModelError
 from ..model import MDP
 from ..policies import split_policy
@@ -91,7 +90,7 @@ def rollout(
     2.116
     """
     n = check_count(n, "n")
-    generator = _generator(rng)
+    generator = check_rng(rng)
     pi, _, _ = split_policy(mdp, policy)
     limit = _NEVER if max_steps is None else check_count(max_steps, "max_steps")
     if mdp.horizon is not None:
@@ -235,21 +234,6 @@ def _zeros(n: int, n_steps: int) -> tuple[Any, Any, Any, Any, Any]:
         rest = rest[size:]
     r, logp, s, a = parts
     return s, a, r, logp, rest.view(np.bool_).reshape(n_steps, n)
-
-
-def _generator(rng: Any) -> Any:
-    """A generator from a seed; anything that can draw is passed through."""
-    if hasattr(rng, "integers") and hasattr(rng, "random"):
-        return rng
-    try:
-        seed = -1 if isinstance(rng, bool) else operator.index(rng)
-    except TypeError:
-        seed = -1
-    if seed < 0:
-        raise ModelError(
-            f"rng is {rng!r:.80}; it must be a numpy.random.Generator, or a seed (an int >= 0)."
-        )
-    return np.random.default_rng(seed)
 
 
 def _starts(mdp: MDP, start: Any, n: int, rng: Any) -> IntArray:

@@ -208,6 +208,7 @@ def check_limit(mdp: MDP, count: int, limit: int, length: int, batch: int = 1) -
 
 
 def served(mdp: MDP) -> MDP:
+    """The model, if it has episodes; average reward has none."""
     if mdp.objective == "average":
         raise ModelError(
             "a model of average reward has no episodes, hence no trajectories to enumerate: look "

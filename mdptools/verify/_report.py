@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import kernel
 from ..arrays import FloatArray, FloatSA
-from ..checks import check_count, check_served
+from ..checks import check_count, check_rng, check_served
 from ..estimators import actor_critic, gpomdp, reinforce
 from ..evaluation import evaluate
 from ..gradients import Gradient, policy_gradient
@@ -217,7 +217,7 @@ def gradient_report(
     say(f"{n} trajectories")
     sums = np.zeros((len(candidates), family.size))
     n_transitions = 0
-    generator = np.random.default_rng(rng)
+    generator = check_rng(rng)
     for batch in _batches(mdp, pi, n, cap, family.size, expected, generator):
         n_transitions += batch.n_transitions
         for i, candidate in enumerate(candidates):

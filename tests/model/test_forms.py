@@ -250,7 +250,10 @@ def test_arguments_are_left_as_they_were():
     counts = 2 * P
     for array in (P, R, final, counts):
         readonly(array)  # writing would raise
-    MDP.from_costs(P, R, horizon=2, final=final)
+    keywords = {"horizon": 2, "final": final}
+    MDP.from_costs(P, R, **keywords)
     MDP.from_counts(counts, R, 0.9)
     MDP.from_pairs([0, 1], [0, 0], P[:, 0], R[:, 0], 0.9)
     MDP.from_action_matrices([P[:, 0]], R, 0.9)
+    assert keywords == {"horizon": 2, "final": final} and final.tolist() == [1.0, 2.0]
+    assert (counts == 1).all() and (P == 0.5).all() and (R == 1).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import oracles
-from mdptools import MDP, Softmax
+from mdptools import MDP, ModelError, Softmax
 from mdptools.estimators import actor_critic, gpomdp, reinforce
 from mdptools.gradients import policy_gradient
 from mdptools.problems import garnet
@@ -148,3 +148,10 @@ def test_what_the_cap_cuts_off_is_measured():
     assert report.holds
     ends, policy = model(0, gamma=0.9)
     assert gradient_report(ends, policy, n=100).cap_bias is None
+
+
+def test_what_is_no_seed_is_refused():
+    """Seen failing: NumPy's own error for a seed below zero."""
+    mdp, policy = model(0, gamma=0.9)
+    with pytest.raises(ModelError, match=r"rng is -1; it must be a numpy.random.Generator"):
+        gradient_report(mdp, policy, n=100, rng=-1)
