@@ -4,17 +4,22 @@ Takes     competitors, each a function to time and a way to measure the error of
 Gives     rows: ratios of times, round by round, beside bounds and true errors.
 Not here  the models and the peers (bench_<room>), the table (run).
 
-The clock counts the CPU time of this process, so that other work on the machine disturbs less. In
-every round each competitor runs for about as long as the others, in a random order; a ratio is
-taken within a round, and the median over rounds is what counts.
+The clock counts the CPU time of this process, so that other work on the machine disturbs less; a
+contest of several threads is timed by the clock on the wall. In every round each competitor runs
+for about as long as the others, in a random order; a ratio is taken within a round, and the median
+over rounds is what counts.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
+import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +27,12 @@ from typing import Any
 import numpy as np
 from scipy.linalg.lapack import dgetrf
 
+import mdptools
+
 ROUNDS = 31
 SLICE = 0.004  # seconds of CPU that one competitor has in one round, at least one run
+CORRECTIONS = 10  # of a reference, at most
+LONG = 0.5  # a first run that takes more seconds than this says how long the others will take
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class Competitor:
     bound: Callable[[Any], float] | None = None  # the largest error that it admits
     seconds: Callable[[Any], float] | None = None  # what it measured itself, instead of the clock
     against: Sequence[str] = ()  # for one of ours: the peers it is compared with; () for all
+    read: Callable[[Any], float] | None = None  # bytes that it could not do without reading
 
 
 @dataclass(frozen=True)
@@ -47,11 +57,14 @@ class Contest:
     limit: Competitor | None = None
     missing: Sequence[str] = ()
     targets: dict[tuple[str, str], float] = field(default_factory=dict)  # (ours, peer) -> ratio
+    rounds: int = ROUNDS  # at most
+    doubt: float = 0.0  # how far the reference itself can be off
+    threads: int = 1  # with more than one, the clock is that on the wall
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. Times are medians of CPU seconds for one run."""
+    """One line of the table. Times are medians of seconds for one run."""
 
     entry: str
     ours: str
@@ -60,10 +73,11 @@ class Row:
     best: float | None = None  # the smallest such ratio
     target: float | None = None
     seconds: float | None = None
-    limit: float | None = None  # median of (time of the bare calls) by our time
+    limit: float | None = None  # median of (time of the bare calls, or of reading) by our time
     bound: float | None = None
     error: float | None = None
     peer_error: float | None = None
+    doubt: float = 0.0  # of what the errors are measured against
 
 
 ENTRIES: dict[str, Callable[[], Contest]] = {}
@@ -82,32 +96,55 @@ def entry(name: str) -> Callable[[Callable[[], Contest]], Callable[[], Contest]]
 
 
 # -- the clock -----------------------------------------------------------------------------------
-def interleave(competitors: Sequence[Competitor], rounds: int) -> tuple[np.ndarray, list[Any]]:
+def interleave(
+    competitors: Sequence[Competitor], rounds: int, clock: Callable[[], float]
+) -> tuple[np.ndarray, list[Any]]:
     """Times (competitors, rounds) of one run, and what the last timed run of each returned."""
-    answers = [competitor.run() for competitor in competitors]  # compiles and warms the caches
-    repeats = [_repeats(competitor) for competitor in competitors]
+    answers, repeats, once = map(list, zip(*(_first(c, clock) for c in competitors), strict=True))
     times = np.empty((len(competitors), rounds))
     rng = np.random.default_rng(0)
     for r in range(rounds):
         for i in rng.permutation(len(competitors)):
+            if rounds == 1 and once[i] > LONG:  # too long to be run for nothing
+                times[i, r] = once[i]
+                continue
             run = competitors[i].run
             if repeats[i] > 1:
                 run()  # what ran before has filled the caches
-            start = time.process_time()
+            answers[i] = None  # a large one is let go before the next is made
+            start = clock()
             for _ in range(repeats[i]):
                 answers[i] = run()
-            times[i, r] = (time.process_time() - start) / repeats[i]
+            times[i, r] = (clock() - start) / repeats[i]
             own = competitors[i].seconds
             if own is not None:
                 times[i, r] = own(answers[i])
     return times, answers
 
 
-def _repeats(competitor: Competitor) -> int:
-    start = time.process_time()
-    competitor.run()
-    once = time.process_time() - start
-    return 1 if competitor.seconds else max(1, round(SLICE / max(once, 1e-6)))
+def _first(competitor: Competitor, clock: Callable[[], float]) -> tuple[Any, int, float]:
+    """A run that compiles and warms the caches, how often to run in each round, and its time."""
+    once = np.inf
+    for _ in range(2):
+        start = clock()
+        answer = competitor.run()
+        once = min(once, clock() - start)
+        if competitor.seconds:
+            return answer, 1, 0.0
+        if once > LONG:
+            return answer, 1, once
+    return answer, max(1, round(SLICE / max(once, 1e-6))), once
+
+
+@contextmanager
+def using(threads: int) -> Iterator[None]:
+    """Let the library work on so many threads: it looks at the environment in each call."""
+    before = os.environ.get("OMP_NUM_THREADS", "1")
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    try:
+        yield
+    finally:
+        os.environ["OMP_NUM_THREADS"] = before
 
 
 def compete(name: str, contest: Contest, rounds: int = ROUNDS) -> list[Row]:
@@ -115,20 +152,29 @@ def compete(name: str, contest: Contest, rounds: int = ROUNDS) -> list[Row]:
     if not contest.ours:
         return [Row(name, "", f"{library}: not installed") for library in contest.missing]
     field_ = [*contest.ours, *contest.peers, *([contest.limit] if contest.limit else [])]
-    times, answers = interleave(field_, rounds)
+    clock = time.process_time if contest.threads == 1 else time.perf_counter
+    with using(contest.threads):
+        times, answers = interleave(field_, min(rounds, contest.rounds), clock)
     rows = []
     for i, mine in enumerate(contest.ours):
+        limit = float(np.median(times[-1] / times[i])) if contest.limit else None
+        if mine.read is not None:
+            reading = mine.read(answers[i]) / bandwidth(contest.threads)
+            limit = float(np.median(reading / times[i]))
         about_us: dict[str, Any] = {
             "entry": name,
             "ours": mine.name,
             "seconds": float(np.median(times[i])),
-            "limit": float(np.median(times[-1] / times[i])) if contest.limit else None,
+            "limit": limit,
             "bound": mine.bound(answers[i]) if mine.bound else None,
             "error": mine.error(answers[i]) if mine.error else None,
+            "doubt": contest.doubt,
         }
+        alone = True
         for j, peer in enumerate(contest.peers, start=len(contest.ours)):
             if mine.against and peer.name not in mine.against:
                 continue
+            alone = False
             ratios = times[i] / times[j]
             rows.append(
                 Row(
@@ -141,6 +187,8 @@ def compete(name: str, contest: Contest, rounds: int = ROUNDS) -> list[Row]:
                 )
             )
         rows += [Row(**about_us, peer=f"{peer}: not installed") for peer in contest.missing]
+        if alone and not contest.missing:
+            rows.append(Row(**about_us, peer=""))
     return rows
 
 
@@ -175,6 +223,33 @@ def true_values(
     return V
 
 
+def checked_values(
+    mdp: Any, V: np.ndarray, accuracy: float, planner: Callable[..., Any]
+) -> tuple[np.ndarray, float]:
+    """V* of a large sparse model from a near V, and how far it can be off.
+
+    Whoever found V, ``|V - V*| <= max |TV - V| / (1 - gamma)``, here in extended precision. The
+    planner only makes V better: with TV - V for rewards, the greedy policy's values are the
+    correction. One more than a tenth of the accuracy off proves nothing.
+    """
+    P, R, V = (x.astype(np.longdouble) for x in (mdp.P, mdp.R, V))
+    first = np.arange(mdp.n_states) * mdp.n_actions
+    doubt = np.inf
+    for _ in range(CORRECTIONS):
+        Q = R + mdp.gamma * (P @ V).reshape(R.shape)
+        residual = Q.max(axis=1) - V
+        largest = np.abs(residual).max()
+        before, doubt = doubt, float(largest) / (1 - mdp.gamma)
+        if doubt <= accuracy / 1000 or doubt > before / 2:
+            break
+        rows, rewards = first + Q.argmax(axis=1), (residual / largest).astype(float)
+        chain = mdptools.MDP(mdp.P[rows], rewards, mdp.gamma, terminal=mdp.terminal)
+        V = V + largest * planner(chain, tol=1e-3 / (1 - mdp.gamma)).V
+    if doubt > accuracy / 10:
+        raise ArithmeticError(f"the reference is not sure of itself: {doubt:.2g}")
+    return V.astype(float), doubt + 2 * float(np.spacing(float(np.abs(V).max())))
+
+
 def largest_error(truths: Sequence[np.ndarray], values: Callable[[Any], Any]) -> Any:
     """A function of a list of answers: the largest distance of ``values(answer)`` to its truth."""
     return lambda answers: max(
@@ -188,13 +263,22 @@ def machine() -> dict[str, str]:
     """Processor, versions, and what one thread of it can do; no name of any host."""
     versions = [
         f"{name} {importlib.metadata.version(name)}"
-        for name in ("mdptools", "numpy", "scipy", "quantecon", "pymdptoolbox")
+        for name in (
+            "mdptools",
+            "numpy",
+            "scipy",
+            "quantecon",
+            "pymdptoolbox",
+            "mdpsolver",
+            "stormpy",
+        )
         if _installed(name)
     ]
     return {
         "processor": _processor(),
         "versions": f"Python {platform.python_version()}, " + ", ".join(versions),
-        "memory": f"{bandwidth() / 1e9:.1f} GB/s read by one thread",
+        "memory": f"{bandwidth() / 1e9:.1f} GB/s read by one thread, "
+        f"{bandwidth(2) / 1e9:.1f} GB/s by two",
         "LU": ", ".join(f"{lu_rate(n) / 1e9:.1f} Gflop/s at n={n}" for n in (10, 100, 1000)),
     }
 
@@ -216,22 +300,33 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _best(run: Callable[[], Any], rounds: int, repeats: int = 1) -> float:
+def _best(
+    run: Callable[[], Any],
+    rounds: int,
+    repeats: int = 1,
+    clock: Callable[[], float] = time.process_time,
+) -> float:
     run()
     seconds = []
     for _ in range(rounds):
-        start = time.process_time()
+        start = clock()
         for _ in range(repeats):
             run()
-        seconds.append((time.process_time() - start) / repeats)
+        seconds.append((clock() - start) / repeats)
     return min(seconds)
 
 
-def bandwidth() -> float:
-    """Bytes that one thread reads from memory in a second, by a dot product of 2 x 128 MB."""
+@functools.cache
+def bandwidth(threads: int = 1) -> float:
+    """Bytes that so many threads read from memory in a second, by dot products of 2 x 128 MB."""
     x = np.ones(1 << 24)
     y = np.ones(1 << 24)
-    return 2 * x.nbytes / _best(lambda: x.dot(y), 5)
+    if threads == 1:
+        return 2 * x.nbytes / _best(lambda: x.dot(y), 5)
+    parts = list(zip(np.array_split(x, threads), np.array_split(y, threads), strict=True))
+    with ThreadPoolExecutor(threads) as pool:
+        read = functools.partial(pool.map, lambda part: part[0].dot(part[1]))
+        return 2 * x.nbytes / _best(lambda: list(read(parts)), 5, clock=time.perf_counter)
 
 
 def lu_rate(n: int) -> float:

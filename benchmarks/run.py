@@ -1,6 +1,6 @@
 """Run benchmarks and print one table: ``python -m benchmarks.run [--json FILE] [names...]``.
 
-Takes     names of entries, or parts of names; all entries if none is given.
+Takes     names of entries, or parts of names; if none is given, all but the large ones.
 Gives     a Markdown table of ratios, bounds and true errors, and the same as JSON.
 Not here  the entries: every file ``bench_<room>.py`` beside this one registers its own.
 """
@@ -16,6 +16,8 @@ from pathlib import Path
 
 from .common import ENTRIES, ROUNDS, Row, compete, machine
 
+LARGE = "large_"  # what their names begin with: entries of gigabytes and minutes, run by name only
+
 COLUMNS = (
     "entry",
     "ours",
@@ -24,6 +26,7 @@ COLUMNS = (
     "best",
     "target",
     "limit",
+    "seconds",
     "bound",
     "true error",
     "its error",
@@ -38,7 +41,8 @@ def discover() -> None:
 
 def cells(row: Row) -> list[str]:
     """A row as text. A bound that the true error exceeds is marked, as is a missed target."""
-    wrong = row.bound is not None and row.error is not None and row.error > row.bound
+    claimed = None if row.bound is None else row.bound + row.doubt
+    wrong = claimed is not None and row.error is not None and row.error > claimed
     missed = row.target is not None and row.ratio is not None and row.ratio > row.target
     return [
         row.entry,
@@ -46,8 +50,9 @@ def cells(row: Row) -> list[str]:
         row.peer,
         _number(row.ratio, ".2g") + (" (missed)" if missed else ""),
         _number(row.best, ".2g"),
-        _number(row.target, ".1f"),
+        _number(row.target, ".2g"),
         _number(row.limit, ".2g"),
+        _number(row.seconds, ".2g"),
         _number(row.bound, ".0e"),
         _number(row.error, ".0e") + (" (above its bound)" if wrong else ""),
         _number(row.peer_error, ".0e"),
@@ -64,7 +69,7 @@ def line(texts: list[str] | tuple[str, ...]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("names", nargs="*", help="entries, or parts of their names; default all")
+    parser.add_argument("names", nargs="*", help="entries, or parts of their names")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as well")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of each contest")
     parser.add_argument("--list", action="store_true", help="only say what there is")
@@ -72,9 +77,11 @@ def main(arguments: list[str] | None = None) -> int:
     discover()
     if chosen.list:
         for name, prepare in ENTRIES.items():
-            print(f"{name:24} {prepare.__doc__ or ''}".rstrip())
+            print(f"{name:24} {(prepare.__doc__ or '').partition(chr(10))[0]}".rstrip())
         return 0
-    names = [n for n in ENTRIES if not chosen.names or any(part in n for part in chosen.names)]
+    names = [n for n in ENTRIES if any(part in n for part in chosen.names)]
+    if not chosen.names:
+        names = [n for n in ENTRIES if not n.startswith(LARGE)]
     if not names:
         parser.error(f"no entry has such a name; there are {', '.join(ENTRIES)}")
     about = machine()

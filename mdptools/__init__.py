@@ -66,9 +66,13 @@ if TYPE_CHECKING:
     from .errors import MissingExtraError as MissingExtraError
     from .errors import ModelError as ModelError
     from .evaluation import Evaluation as Evaluation
+    from .evaluation import ReturnDistribution as ReturnDistribution
+    from .evaluation import ReturnMoments as ReturnMoments
     from .evaluation import deviation_matrix as deviation_matrix
     from .evaluation import evaluate as evaluate
     from .evaluation import occupancy as occupancy
+    from .evaluation import return_distribution as return_distribution
+    from .evaluation import return_moments as return_moments
     from .gradients import Gradient as Gradient
     from .gradients import direct_gradient as direct_gradient
     from .gradients import policy_gradient as policy_gradient
@@ -79,19 +83,27 @@ if TYPE_CHECKING:
     from .planning import BatchSolution as BatchSolution
     from .planning import ExactSolution as ExactSolution
     from .planning import Solution as Solution
+    from .planning import Step as Step
     from .planning import average_policy_iteration as average_policy_iteration
     from .planning import backward_induction as backward_induction
     from .planning import evaluate_exactly as evaluate_exactly
+    from .planning import gauss_seidel_value_iteration as gauss_seidel_value_iteration
     from .planning import linear_program as linear_program
+    from .planning import lookahead as lookahead
     from .planning import modified_policy_iteration as modified_policy_iteration
     from .planning import policy_iteration as policy_iteration
+    from .planning import prioritized_sweeping as prioritized_sweeping
     from .planning import q_iteration as q_iteration
+    from .planning import reach_probability as reach_probability
+    from .planning import reach_reward as reach_reward
     from .planning import relative_value_iteration as relative_value_iteration
+    from .planning import show_progress as show_progress
     from .planning import soft_policy_iteration as soft_policy_iteration
     from .planning import soft_value_iteration as soft_value_iteration
     from .planning import solve as solve
     from .planning import solve_batch as solve_batch
     from .planning import solve_exactly as solve_exactly
+    from .planning import topological_value_iteration as topological_value_iteration
     from .planning import total_reward as total_reward
     from .planning import value_iteration as value_iteration
     from .policies import Family as Family
@@ -112,6 +124,7 @@ if TYPE_CHECKING:
     from .structure import communicating_classes as communicating_classes
     from .structure import end_components as end_components
     from .structure import every_policy_proper as every_policy_proper
+    from .structure import fewest_steps as fewest_steps
     from .structure import graph as graph
     from .structure import improper_states as improper_states
     from .structure import is_acyclic as is_acyclic
@@ -143,6 +156,7 @@ _NAMES = {
         "communicating_classes",
         "end_components",
         "every_policy_proper",
+        "fewest_steps",
         "graph",
         "improper_states",
         "is_acyclic",
@@ -167,24 +181,41 @@ _NAMES = {
     ),
     "bellman": (),
     "certificates": ("Certificate",),
-    "evaluation": ("Evaluation", "deviation_matrix", "evaluate", "occupancy"),
+    "evaluation": (
+        "Evaluation",
+        "ReturnDistribution",
+        "ReturnMoments",
+        "deviation_matrix",
+        "evaluate",
+        "occupancy",
+        "return_distribution",
+        "return_moments",
+    ),
     "planning": (
         "BatchSolution",
         "ExactSolution",
         "Solution",
+        "Step",
         "average_policy_iteration",
         "backward_induction",
         "evaluate_exactly",
+        "gauss_seidel_value_iteration",
         "linear_program",
+        "lookahead",
         "modified_policy_iteration",
         "policy_iteration",
+        "prioritized_sweeping",
         "q_iteration",
+        "reach_probability",
+        "reach_reward",
         "relative_value_iteration",
+        "show_progress",
         "soft_policy_iteration",
         "soft_value_iteration",
         "solve",
         "solve_batch",
         "solve_exactly",
+        "topological_value_iteration",
         "total_reward",
         "value_iteration",
     ),

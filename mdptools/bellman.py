@@ -11,8 +11,12 @@ from __future__ import annotations
 import numpy as np
 
 from . import kernel
-from .arrays import FloatS, FloatSA
+from .arrays import FloatS, FloatSA, IntS
 from .model import MDP
+
+SHORT, NARROW = 1_000, 16
+"""Beyond so many states, with at most so many actions, they are compared action by action:
+``argmax`` along rows of a few numbers is slow."""
 
 
 def backup(mdp: MDP, V: FloatS) -> FloatSA:
@@ -44,6 +48,89 @@ def backup(mdp: MDP, V: FloatS) -> FloatSA:
     if not mdp.facts.all_allowed:
         Q[~mdp.allowed] = -np.inf
     return Q
+
+
+def improve(mdp: MDP, V: FloatS, Q: FloatSA, P: kernel.Kernel | None = None) -> tuple[IntS, FloatS]:
+    """Write the backup of V into Q, and find the best action of each state on the way.
+
+    Parameters
+    ----------
+    mdp : MDP
+    V : (S,) array, reward units
+    Q : (S, A) array
+        Its old content is lost.
+    P : kernel, optional
+        mdp.P in a form of which products are quicker.
+
+    Returns
+    -------
+    actions : (S,) array of int
+        The first of the best actions.
+    TV : (S,) array, reward units
+        Its Q: max_a Q.
+
+    Notes
+    -----
+    Time and reads as `backup`. Large sparse models come in blocks of states, on several threads:
+    while a block is in the cache, the search for the best action costs a fraction of the product.
+
+    Examples
+    --------
+    >>> from mdptools import MDP
+    >>> mdp = MDP([[[0.5, 0.5], [0, 1]], [[0, 1], [0, 1]]], [[1, 0], [2, 2]], gamma=0.5)
+    >>> Q = np.empty((2, 2))
+    >>> improve(mdp, np.array([4.0, 8.0]), Q)
+    (array([0, 0]), array([4., 6.]))
+    >>> Q
+    array([[4., 4.],
+           [6., 6.]])
+    """
+    actions = np.empty(mdp.n_states, dtype=np.int64)
+    TV = np.empty(mdp.n_states)
+
+    def finish(begin: int, end: int, ahead: FloatSA) -> None:
+        part = slice(begin, end)
+        np.multiply(ahead, mdp.facts.discount, out=ahead)
+        values = np.add(ahead, mdp.R[part], out=Q[part])
+        if not mdp.facts.all_allowed:
+            values[~mdp.allowed[part]] = -np.inf
+        actions[part], TV[part] = best_actions(values)
+
+    kernel.expect_in_blocks(mdp.P if P is None else P, V, finish)
+    return actions, TV
+
+
+def best_actions(Q: FloatSA) -> tuple[IntS, FloatS]:
+    """The first best action of each state, and its Q.
+
+    Parameters
+    ----------
+    Q : (S, A) array, any unit
+
+    Returns
+    -------
+    actions : (S,) array of int
+    best : (S,) array
+        In the unit of Q.
+
+    Examples
+    --------
+    >>> best_actions(np.array([[1.0, 3.0, 3.0]]))
+    (array([1]), array([3.]))
+    """
+    n_states, n_actions = Q.shape
+    if n_states <= SHORT or n_actions > NARROW:
+        actions = Q.argmax(axis=1)
+        return actions, Q.take(kernel.first_rows(n_states, n_actions) + actions)
+    best = Q[:, 0].copy()
+    for a in range(1, n_actions):
+        np.maximum(best, Q[:, a], out=best)
+    actions = np.zeros(n_states, dtype=np.int64)
+    worse = np.ones(n_states, dtype=bool)  # so far
+    for a in range(n_actions - 1):
+        worse &= Q[:, a] != best
+        actions += worse
+    return actions, best
 
 
 def expect_actions(pi: FloatSA, Q: FloatSA) -> FloatS:

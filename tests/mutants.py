@@ -60,9 +60,13 @@ def mutant(name, check, module, *edits):
 CERTIFICATES = "mdptools.certificates"
 BELLMAN = "mdptools.bellman"
 SWEEPS = "mdptools.planning._value_iteration"
+LOOP = "mdptools.planning._sweeps"
 HOWARD = "mdptools.planning._policy_iteration"
 FINITE = "mdptools.planning._finite_horizon"
-TOTAL = "mdptools.planning._total_reward"
+EPISODES = "mdptools.planning._episodes"
+JOINED = "mdptools.planning._joined_task"
+INFINITE = "mdptools.planning._infinite"
+ENDING = "mdptools.planning._ending_solution"
 SOLUTION = "mdptools.planning._solution"
 EVALUATE = "mdptools.evaluation._evaluate"
 EVALUATION = "mdptools.evaluation._evaluation"
@@ -86,7 +90,8 @@ MUTANTS = [
     ),
     mutant(
         "min for max", "value_iteration", SWEEPS,
-        "(lambda Q: Q.max(axis=1))", "(lambda Q: np.where(np.isinf(Q), np.inf, Q).min(axis=1))",
+        "V: FloatS = Q.max(axis=1) if",
+        "V: FloatS = np.where(np.isinf(Q), np.inf, Q).min(axis=1) if",
     ),
     # --- the bracket
     mutant(
@@ -131,8 +136,8 @@ MUTANTS = [
     ),
     mutant(
         "ties broken in the values", "policy_iteration", HOWARD,
-        "Q = backup(mdp, V)\n        greedy",
-        "Q = backup(mdp, V) + 1e-9 * np.arange(mdp.n_actions)\n        greedy",
+        "Q = backup(mdp, V)\n            greedy",
+        "Q = backup(mdp, V) + 1e-9 * np.arange(mdp.n_actions)\n            greedy",
     ),
     mutant(
         "one improvement and no more", "policy_iteration from anywhere", HOWARD,
@@ -145,16 +150,15 @@ MUTANTS = [
     # --- what is asked for
     mutant(
         "tol not looked at", "value_iteration", SOLUTION,
-        "if bound < np.inf and (bound <= wanted or (tol is None and floor is not None)):",
-        "if bound < np.inf:",
+        "(bound <= wanted or (tol is None and floor is not None))", "True",
     ),
     mutant(
         "no floor stated", "policy_iteration", HOWARD,
         "floor=solution.certificate.bound if stable else None", "floor=None",
     ),
     mutant(
-        "floor overstated to be let off", "value_iteration", SWEEPS,
-        "at_floor = found.width <= 2 * found.floor", "at_floor = found.width <= 1e9 * found.floor",
+        "floor overstated to be let off", "value_iteration", LOOP,
+        "at_floor = width <= 2 * floor", "at_floor = width <= 1e9 * floor",
     ),
     mutant(
         "mu ignored in J", "policy_iteration", HOWARD,
@@ -171,32 +175,33 @@ MUTANTS = [
     ),
     mutant(
         "one step too few", "finite", FINITE,
-        "Q[t].max(axis=1, out=V[t])", "V[t] = Q[t].max(axis=1) if t else V[1]",
+        "            V[t] = fold(Q[t])\n", "            V[t] = fold(Q[t]) if t else V[1]\n",
     ),
     # --- total reward
-    mutant(
-        "V itself for the upper bound", "total of decimals", TOTAL,
-        "if covered.all() and not W[mdp.terminal].any():\n            return W, \"\"",
-        "return V, \"\"",
-        "slack = 4 * EPS * scale", "slack = 0.0",
-        "bound = max(above, below) + slack", "bound = below + slack",
-        "error = bound + 2 * backup_roundoff(mdp, scale)", "error = 0.0",
+    Mutant(
+        "V itself for the upper bound", "total of decimals", (
+            Edit(EPISODES, "upper=problem.spread(upper)", "upper=problem.spread(search.v)"),
+            Edit(ENDING, "4 * EPS * np.abs(np.where(finite, V, 0.0))", "0.0"),
+        ),
     ),
     mutant(
-        "an upper bound without a margin", "total", TOTAL,
-        "more = factor * roundoff", "more = 0.0",
+        "an upper bound without a margin", "total", EPISODES,
+        "search.reward + factor * problem.slack(search.v)", "search.reward + 0.0",
     ),
     mutant(
-        "rest forgotten", "total", TOTAL,
-        "goal = mdp.terminal | resting", "goal = mdp.terminal.copy()",
+        "rest forgotten", "total", JOINED,
+        "joined & (self.label >= 0)]] = task.rests", "joined & (self.label >= 0)]] = False",
     ),
     mutant(
-        "a cycle that earns passed over", "total", TOTAL,
-        "if not gain > error:", "if True:",
+        "a cycle that earns passed over", "total", INFINITE,
+        "# whoever comes back to the largest reward again and again earns\n            "
+        "positive[component.states] = True",
+        "#\n            positive[component.states] = False",
+        "positive[component.states] = sign > 0", "positive[component.states] = False",
     ),
     mutant(
-        "the start is good enough", "total", TOTAL,
-        "stable = not better.any() or improved.tobytes() in seen", "stable = True",
+        "the start is good enough", "total", EPISODES,
+        "if not better.any() or improved.tobytes() in seen:", "if True:",
     ),
     # --- evaluation
     mutant(
@@ -378,12 +383,15 @@ def check_sweeps(size):
 
 
 def check_total(size):
-    """The corpus, a cycle that earns beside an end, and two states to rest in without an end."""
+    """The corpus, a cycle that earns beside an end, and places to rest without and with an end."""
     P = np.zeros((3, 2, 3))
     P[0, 0, 1] = P[0, 1, 2] = P[1, :, 0] = P[2, :, 2] = 1
     assert_plans(Case(MDP(P, [[2, 0], [-1, -1], [0, 0]], 1.0)), planning.total_reward)
     rest = np.array([[[0, 1, 0]], [[0, 0, 1]], [[0, 1, 0]]])
     assert_plans(Case(MDP(rest, [[-1], [0], [0]], 1.0)), planning.total_reward)
+    P = np.zeros((3, 2, 3))
+    P[0, 0, 1] = P[0, 1, 2] = P[1, :, 0] = P[2, :, 2] = 1
+    assert_plans(Case(MDP(P, [[0, -1], [0, 0], [0, 0]], 1.0)), planning.total_reward)
     check_planner(planning.total_reward, size, objective="total")
 
 

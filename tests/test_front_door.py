@@ -224,6 +224,7 @@ def test_the_readme_maps_the_rooms_that_exist():
 HARMLESS = {"BitGenerator", "Generator", "PCG64", "Philox", "SeedSequence", "default_rng"}
 NUMPY_STATE = {"seterr", "seterrcall", "set_printoptions", "setbufsize", "set_string_function"}
 TALKS = {"cli", "__main__"}  # the rooms that may print
+PROGRESS = "planning/_watch.py"  # and the file whose `show_progress` does so where it is asked to
 
 
 def noises(tree: ast.AST, *, may_print: bool = False) -> Iterator[tuple[int, str]]:
@@ -260,8 +261,9 @@ def noises(tree: ast.AST, *, may_print: bool = False) -> Iterator[tuple[int, str
 @pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(PACKAGE)) for p in FILES])
 def test_no_file_prints_or_touches_a_global_state(path):
     """Seen failing: with `print("here")` in errors.py; with `np.seterr(all="raise")` in kernel."""
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    found = noises(ast.parse(path.read_text("utf-8")), may_print=room in TALKS)
+    inside = path.relative_to(PACKAGE)
+    talks = inside.parts[0].removesuffix(".py") in TALKS or inside.as_posix() == PROGRESS
+    found = noises(ast.parse(path.read_text("utf-8")), may_print=talks)
     assert not [f"{path.name}:{line}: {what}" for line, what in found]
 
 

@@ -8,7 +8,7 @@ Not here  what the page looks like (`_solution`).
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,10 @@ from ._options import AsJson, Average, Debug, Gamma, Horizon, Model, load
 from ._terminal import busy, shows, width, write, write_plain
 from ._text import reason
 
+if TYPE_CHECKING:
+    from ..planning import Solution, Step
+
+INTERRUPTED = 130
 Tol = Annotated[
     float | None,
     typer.Option(
@@ -50,6 +54,9 @@ def solve(
 ) -> None:
     """Solve a model: its optimal return J, an optimal policy, and a proof of how exact they are.
 
+    Ctrl-C shows the best answer so far with its proof; the exit code is 130 if that misses the
+    tolerance.
+
     Example: mdptools solve gym:FrozenLake-v1 --gamma 0.99
     """
     # SciPy is loaded now, so that the seconds are the planner's.
@@ -64,16 +71,23 @@ def solve(
     with busy(f"reading {model}"):
         mdp = load(model, gamma, horizon, average)
     failure: ConvergenceError | None = None
+    wanted = 0.0 if tol is None else tol
     try:
-        with busy("solving"):
+        with busy("solving") as say:
+
+            def look(step: Step) -> None:
+                nonlocal wanted
+                wanted = step.tol
+                say(f"sweep {step.sweep:,}, bound {step.bound:.2g} of {step.tol:.2g}")
+
             began = perf_counter()
-            found = best(mdp, tol=tol, method=method)
+            found = best(mdp, tol=tol, method=method, callback=look)
     except ConvergenceError as error:
         if not isinstance(error.solution, Solution):
             raise
         failure, found = error, error.solution
     seconds = perf_counter() - began
-    missed = None if failure is None else reason(failure)
+    missed = _interrupted(found, wanted) if failure is None else reason(failure)
     floor = None if failure is None else failure.floor
     if as_json:
         result = _solution.as_json(
@@ -98,3 +112,14 @@ def solve(
         write("\n".join(lines))
     if failure is not None:
         raise failure
+    if missed is not None:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _interrupted(found: Solution, wanted: float) -> str | None:
+    """What to say of an answer that was stopped too early; None if it is as good as was asked."""
+    stopped = found.reason.partition("; stopped by ")[2]
+    if not stopped or found.certificate.bound <= wanted:
+        return None
+    tol = f" = {wanted:.3g}" if wanted else ""
+    return f"stopped by {stopped}; the bound is still above tol{tol}"

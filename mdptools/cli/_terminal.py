@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import (
@@ -27,6 +28,7 @@ from ._text import wrap
 
 PIPE_CLOSED = 141  # what a shell reports for SIGPIPE
 NARROW, WIDE = 40, 100  # columns
+READ = 0.25  # seconds that a line stands before it changes
 LABEL = r"(?m)^[a-zA-Z]+(?=  |$)"  # what starts a line and stands apart
 
 
@@ -76,14 +78,25 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def busy(what: str) -> Iterator[None]:
-    """Show on a terminal that something goes on; nothing in a pipe."""
+def busy(what: str) -> Iterator[Callable[[str], object]]:
+    """Show on a terminal that something goes on; the function that is given tells how far it is.
+
+    Nothing in a pipe.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield
+        yield lambda _: None
         return
-    with console.status(f"{what} ..."):
-        yield
+    with console.status(f"{what} ...") as status:
+        said = monotonic()
+
+        def say(how_far: str) -> None:
+            nonlocal said
+            if monotonic() - said >= READ:
+                said = monotonic()
+                status.update(f"{what}: {how_far} ...")
+
+        yield say
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def occupancy(mdp: MDP, pi: Any, *, start: Any = None, absorbing: bool = False) 
     array([0.333, 0.667])
     """
     if start is not None:
-        mdp = _started(mdp, start)
+        mdp = started(mdp, start)
     if not absorbing:
         return evaluate(mdp, pi).d
     check_served(mdp, "occupancy with absorbing=True", "discounted", instead="absorbing=False")
@@ -70,7 +70,7 @@ def occupancy(mdp: MDP, pi: Any, *, start: Any = None, absorbing: bool = False) 
     return readonly(visits / visits.sum())
 
 
-def _started(mdp: MDP, start: Any) -> MDP:
+def started(mdp: MDP, start: Any) -> MDP:
     """The model with another initial distribution: a state, or a law over states."""
     check_model(mdp)
     given = as_numbers(start, "start")

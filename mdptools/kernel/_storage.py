@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..arrays import (
+    BoolS,
     BoolSA,
     FloatArray,
     FloatSA,
@@ -79,12 +80,20 @@ def _as_sparse(P: Any) -> tuple[Kernel, float]:
         # Another csr_array around the same numbers: the one that is handed in can be given others.
         shared = csr_array(_parts(P), shape=P.shape)
         if shared.has_canonical_format and shared.data.all():
-            return _frozen(shared), precision(P)
+            return _frozen(_narrow(shared)), precision(P)
     csr = csr_array(P, dtype=np.float64, copy=True)
     csr.sum_duplicates()
     if csr.nnz and not csr.data.all():
         csr.eliminate_zeros()
-    return _frozen(csr), precision(P)
+    return _frozen(_narrow(csr)), precision(P)
+
+
+def _narrow(P: Any) -> Any:
+    """P with indices of 32 bits where these are enough: a quarter less to read in each product."""
+    if P.nnz < 1 << 31 and P.shape[1] < 1 << 31:
+        P.indices = P.indices.astype(np.int32, copy=False)
+        P.indptr = P.indptr.astype(np.int32, copy=False)
+    return P
 
 
 def _parts(P: Any) -> tuple[Any, Any, Any]:
@@ -283,6 +292,33 @@ def clear_rows(P: Kernel, allowed: BoolSA) -> Kernel:
     cleared.eliminate_zeros()
     kept_rows: Kernel = _frozen(cleared)
     return kept_rows
+
+
+def absorb(P: Kernel, states: BoolS) -> Kernel:
+    """P where some states keep whoever comes there: their rows lead to themselves alone.
+
+    Parameters
+    ----------
+    P : kernel
+    states : (S,) array of bool
+
+    Returns
+    -------
+    kernel
+        A copy.
+    """
+    _, n_actions = shape(P)
+    where = np.flatnonzero(states)
+    if isinstance(P, np.ndarray):
+        kept = P.copy()
+        kept[where] = 0.0
+        kept[where, :, where] = 1.0
+        return readonly(kept)
+    from scipy.sparse import csr_array
+
+    rows = (where[:, None] * n_actions + np.arange(n_actions)).reshape(-1)
+    loops = csr_array((np.ones(len(rows)), (rows, rows // n_actions)), shape=P.shape)
+    return as_kernel(clear_rows(P, np.repeat(~states[:, None], n_actions, axis=1)) + loops)[0]
 
 
 def divide_rows(P: Kernel, sums: FloatSA) -> Kernel:

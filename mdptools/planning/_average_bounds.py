@@ -276,12 +276,14 @@ def _longest_way(mdp: MDP, near: BoolSA, anchors: IntS) -> float:
         top = float(w.max())
         if not top < np.inf:
             return np.inf
+        roundoff = top * (EPS * (mdp.facts.terms + 4) + 4 * mdp.facts.row_defect)
+        if not roundoff < 0.5:
+            return np.inf
         ahead = np.where(pairs, kernel.expect(mdp.P, w) + 1.0, -np.inf)
         excess = ahead.max(axis=1) - w
-        better = kept & (excess > 1e-6)
+        better = kept & (excess > 1e-6 + 2 * roundoff)  # less may come and go for ever
         if not better.any():
-            terms = mdp.facts.terms
-            wrong = float(excess[kept].max()) + top * (EPS * (terms + 4) + 4 * mdp.facts.row_defect)
+            wrong = float(excess[kept].max()) + roundoff
             return top / (1 - wrong) if wrong < 0.5 else np.inf
         actions = np.where(better, ahead.argmax(axis=1), actions)
     return np.inf

@@ -8,7 +8,7 @@ Not here  evaluating a policy (evaluation), sweeps (`_relative_value_iteration`)
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,14 +16,15 @@ from .. import kernel
 from ..arrays import EPS, FloatS, IntS, readonly
 from ..bellman import backup
 from ..certificates import Certificate, backup_roundoff
-from ..checks import check_count, check_served, check_tol
+from ..checks import check_count, check_served, check_tol, check_values
 from ..errors import ModelError
 from ..evaluation import Evaluation, evaluate
 from ..model import MDP
 from ..policies import check_policy
 from ..structure import recurrent_classes
-from ._average_bounds import find_components, optimal_pairs, upper_gain
-from ._solution import ASKED, RELATIVE_TOL, Solution, one_hot, within
+from ._average_bounds import Components, find_components, optimal_pairs, upper_gain
+from ._solution import RELATIVE_TOL, Solution, one_hot, within
+from ._watch import STOPPED, Callback, Watch
 
 BRACKET = (
     "g^pi <= g* <= g~ for every g~ >= P g~ that is constant and >= max (R + P h - h) on each end "
@@ -35,9 +36,11 @@ def average_policy_iteration(
     mdp: MDP,
     *,
     tol: float | None = None,
+    V0: Any = None,
+    history: bool = False,
+    callback: Callback | None = None,
     max_iterations: int = 10_000,
     pi0: Any = None,
-    history: bool = False,
 ) -> Solution:
     """The largest reward per step in the long run, from each state, whatever the classes.
 
@@ -47,12 +50,17 @@ def average_policy_iteration(
         Of average reward.
     tol : float, reward units
         Largest accepted error of the gain in any state; ``1e-9 max|R|`` if omitted.
+    V0 : (S,) array_like, reward units, optional
+        A guess of the bias: the first policy takes the largest R + P V0. Zeros if omitted.
+    history : bool
+        Keep the bound after each policy that was evaluated.
+    callback : callable, optional
+        Called with a `Step` after each policy. If it raises StopIteration, or at Ctrl-C, the
+        answer is the last policy that was evaluated, with its bound.
     max_iterations : int
         Give up after evaluating this many policies.
     pi0 : (S, A) array_like, optional
-        The first policy; its most probable actions are taken. If omitted, the largest R.
-    history : bool
-        Keep the error of the gain of each policy that was evaluated.
+        The first policy, in the place of V0; its most probable actions are taken.
 
     Returns
     -------
@@ -88,33 +96,45 @@ def average_policy_iteration(
     if wanted is None:
         wanted = RELATIVE_TOL * mdp.facts.reward_max
     check_count(max_iterations, "max_iterations")
-    actions = _first_actions(mdp, pi0)
+    watch = Watch("average_policy_iteration", wanted, history, callback)
+    actions = _first_actions(mdp, V0, pi0)
+    parts = find_components(mdp)
     seen: set[bytes] = set()
-    trace: list[float] = []
+    last: tuple[IntS, Evaluation] | None = None  # a policy and its own values, never one without
     stable = False
-    for iteration in range(1, max_iterations + 1):
-        found = evaluate(mdp, one_hot(actions, mdp.n_actions))
-        trace.append(_errors(found)[0])
-        seen.add(actions.tobytes())
-        improved = _improved(mdp, actions, found)
-        stable = improved.tobytes() in seen  # the same policy again, or one of before: round-off
-        if stable or iteration == max_iterations:
-            break
-        actions = improved
-    solution = _finish(mdp, actions, found, iteration, trace if history else [])
+    try:
+        for iteration in range(1, max_iterations + 1):
+            found = evaluate(mdp, one_hot(actions, mdp.n_actions))
+            last = actions, found
+            watch.see(_bounds(mdp, parts, found).bound if watch.looks else 0.0)
+            seen.add(actions.tobytes())
+            improved = _improved(mdp, actions, found)
+            stable = improved.tobytes() in seen  # the same again, or one of before: round-off
+            if stable or iteration == max_iterations:
+                break
+            actions = improved
+    except STOPPED as signal:
+        watch.stopped_by(signal)
+    if last is None:  # stopped before there was anything
+        last = actions, evaluate(mdp, one_hot(actions, mdp.n_actions))
+    solution = _finish(mdp, parts, *last, watch)
     return within(
         solution,
         tol,
         wanted,
         floor=solution.certificate.bound if stable else None,
         cure=f"max_iterations = {max_iterations} were not enough",
+        stopped=watch.stopped,
     )
 
 
-def _first_actions(mdp: MDP, pi0: Any) -> IntS:
+def _first_actions(mdp: MDP, V0: Any, pi0: Any) -> IntS:
     if pi0 is None:
-        largest: IntS = np.where(mdp.allowed, mdp.R, -np.inf).argmax(axis=1)
-        return largest
+        h = np.zeros(mdp.n_states) if V0 is None else check_values(V0, "V0", mdp.n_states)
+        best: IntS = backup(mdp, h).argmax(axis=1)
+        return best
+    if V0 is not None:
+        raise ModelError("V0 and pi0 are both given; the first policy follows from one of them.")
     policy = check_policy(mdp, pi0)
     given: IntS = policy.argmax(axis=1)
     return given
@@ -147,17 +167,31 @@ def _improved(mdp: MDP, actions: IntS, found: Evaluation) -> IntS:
     return np.where(better, Q.argmax(axis=1), actions)
 
 
-def _finish(
-    mdp: MDP, actions: IntS, found: Evaluation, iterations: int, trace: list[float]
-) -> Solution:
-    """Bounds from both sides, and the pairs that an optimal policy may take."""
+class _Bounds(NamedTuple):
+    """What is proved of the gain."""
+
+    error: float  # of the policy's own gain
+    upper: FloatS  # of the largest gain, (S,)
+    above: float  # how far that is above the policy's gain at most
+    bound: float
+
+
+def _bounds(mdp: MDP, parts: Components, found: Evaluation) -> _Bounds:
+    """From both sides, by one backup of the policy's bias."""
     error, gain = _errors(found)
-    parts = find_components(mdp)
-    lower = gain - error
     upper = upper_gain(mdp, parts, found.V)
     slack = 2 * EPS * float(np.abs(gain).max())
     above = float((upper - gain).max()) + slack
-    bound = max(above, error) + slack
+    return _Bounds(error, upper, above, max(above, error) + slack)
+
+
+def _finish(
+    mdp: MDP, parts: Components, actions: IntS, found: Evaluation, watch: Watch
+) -> Solution:
+    """The policy with its bounds, and the pairs that an optimal policy may take."""
+    error, upper, above, bound = _bounds(mdp, parts, found)
+    gain = _errors(found)[1]
+    lower = gain - error
     pi = one_hot(actions, mdp.n_actions)
     anchors = np.array([c[found.visits[c].argmax()] for c in recurrent_classes(mdp, pi)])
     return Solution(
@@ -177,8 +211,8 @@ def _finish(
             upper=readonly(upper),
         ),
         method="average_policy_iteration",
-        reason=ASKED,
-        sweeps=iterations,
-        history=readonly(np.array(trace)) if trace else None,
+        reason=watch.reason,
+        sweeps=watch.sweeps,
+        history=watch.trace,
         gain=gain,
     )

@@ -4,23 +4,44 @@ Takes     an MDP with a horizon.
 Gives     a `Solution` with time in front: V (H+1, S); Q, pi, optimal_actions (H, S, A).
 Source    Puterman (1994), section 4.5.
 Not here  infinite horizons.
+
+Stopped early, the times that were not reached take over TV, the backup of the last V. With e the
+error of V and d = max |TV - V|, the value k steps before V is within
+gamma^k e + (1 + ... + gamma^(k-1)) d of V, and the value before that, a backup of it, within gamma
+times this of TV. The same holds of the values of the policy that takes the best actions of TV.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
-from ..arrays import readonly
+from ..arrays import EPS, TINY, FloatArray, FloatS, FloatSA, IntArray, readonly
 from ..bellman import backup
-from ..certificates import Certificate, backup_roundoff, optimal_actions
+from ..certificates import Certificate, backup_roundoff, largest, magnitude, optimal_actions
 from ..checks import check_served, check_tol
 from ..model import MDP
-from ._solution import ASKED, RELATIVE_TOL, Solution, one_hot, within
+from ._solution import RELATIVE_TOL, Solution, one_hot, within
+from ._watch import STOPPED, Callback, Watch
 
 SWEEPS = "e[t] <= gamma e[t+1] + the round-off of one backup; exact but for round-off"
+STOPPED_SWEEPS = (
+    "e[t] <= gamma e[t+1] + the round-off of one backup; before the times that were reached also "
+    "|T^k V - V| <= (1 + ... + gamma^(k-1)) max |TV - V|"
+)
 
 
-def backward_induction(mdp: MDP, *, tol: float | None = None) -> Solution:
+def backward_induction(
+    mdp: MDP,
+    *,
+    tol: float | None = None,
+    V0: Any = None,
+    history: bool = False,
+    callback: Callback | None = None,
+) -> Solution:
     """The optimal time-dependent policy of a finite horizon.
 
     Parameters
@@ -30,6 +51,14 @@ def backward_induction(mdp: MDP, *, tol: float | None = None) -> Solution:
     tol : float, reward units, optional
         Largest accepted error of V at any time and state; ``1e-9 (H max|R| + max|final|)`` if
         omitted.
+    V0 : object, optional
+        Not looked at: there is nothing to guess. The start is ``mdp.final``.
+    history : bool
+        Keep what would be proved of all times after each backup, if it were the last.
+    callback : callable, optional
+        Called with a `Step` after each backup. If it raises StopIteration, or at Ctrl-C, the times
+        that were not reached take over the last backup, and the bound says how far off that can
+        be.
 
     Returns
     -------
@@ -61,23 +90,11 @@ def backward_induction(mdp: MDP, *, tol: float | None = None) -> Solution:
     check_served(mdp, "backward_induction", "finite", instead="solve")
     wanted = tol = check_tol(tol)
     horizon = mdp.horizon or 0
-    V = np.zeros((horizon + 1, mdp.n_states))
-    Q = np.zeros((horizon, mdp.n_states, mdp.n_actions))
-    if mdp.final is not None:
-        V[horizon] = mdp.final
     if wanted is None:
-        scale = horizon * mdp.facts.reward_max + float(np.abs(V[horizon]).max())
-        wanted = RELATIVE_TOL * scale
-    growth = mdp.gamma * (1 + 2 * mdp.facts.row_defect)
-    error = np.zeros(horizon + 1)
-    residual = 0.0
-    for t in range(horizon - 1, -1, -1):
-        Q[t] = backup(mdp, V[t + 1])
-        Q[t].max(axis=1, out=V[t])
-        step = backup_roundoff(mdp, float(np.abs(V[t + 1]).max()))
-        error[t] = growth * error[t + 1] + step
-        residual = max(residual, step)
-    bound = float(error.max())
+        final = 0.0 if mdp.final is None else float(np.abs(mdp.final).max())
+        wanted = RELATIVE_TOL * (horizon * mdp.facts.reward_max + final)
+    watch = Watch("backward_induction", wanted, history, callback)
+    V, Q, error, bound, residual = sweep_back(mdp, lambda Q: Q.max(axis=1), lambda _: 0.0, watch)
     possible = [optimal_actions(Q[t], V[t], float(error[t])) for t in range(horizon)]
     solution = Solution(
         V=readonly(V),
@@ -87,15 +104,90 @@ def backward_induction(mdp: MDP, *, tol: float | None = None) -> Solution:
         J=float(mdp.mu @ V[0]),
         certificate=Certificate(
             bound=bound,
-            # V is the evaluation of pi as well, with the same round-off.
+            # V is the evaluation of pi as well, with the same error.
             loss=2 * bound,
             residual=residual,
-            theorem=SWEEPS,
+            theorem=STOPPED_SWEEPS if watch.stopped else SWEEPS,
             lower=readonly(V - error[:, None]),
             upper=readonly(V + error[:, None]),
         ),
         method="backward_induction",
-        reason=ASKED,
-        sweeps=horizon,
+        reason=watch.reason,
+        sweeps=watch.sweeps,
+        history=watch.trace,
     )
-    return within(solution, tol, wanted, floor=bound, cure="")
+    return within(solution, tol, wanted, floor=bound, cure="", stopped=watch.stopped)
+
+
+def sweep_back(
+    mdp: MDP,
+    fold: Callable[[FloatSA], FloatS],
+    roundoff: Callable[[FloatSA], float],
+    watch: Watch,
+) -> tuple[FloatArray, FloatArray, FloatArray, float, float]:
+    """One backup for each step, from the last to the first.
+
+    Parameters
+    ----------
+    mdp : MDP
+        With a horizon.
+    fold : function of Q (S, A)
+        V (S,) of a backup: 1-Lipschitz, and a constant more where all Q are.
+    roundoff : function of Q (S, A)
+        What ``fold`` adds to the round-off of the backup, reward units.
+    watch : Watch
+
+    Returns
+    -------
+    V : (H+1, S) array
+    Q : (H, S, A) array
+    error : (H+1,) array, reward units
+        Of V and Q at each time.
+    bound : float, reward units
+        For all times. Where times were not reached Q is as wrong as V there, and the bound is
+        1 / gamma times that: so it says of ``Solution.optimal_actions`` what it always does.
+    residual : float, reward units
+        The largest round-off of one backup; if it was stopped, max |TV - V| of the last V.
+    """
+    horizon = mdp.horizon or 0
+    V = np.zeros((horizon + 1, mdp.n_states))
+    Q = np.zeros((horizon, mdp.n_states, mdp.n_actions))
+    if mdp.final is not None:
+        V[horizon] = mdp.final
+    growth = mdp.gamma * (1 + 2 * mdp.facts.row_defect)
+    error = np.zeros(horizon + 1)
+    bound = residual = 0.0
+    try:
+        for t in range(horizon - 1, -1, -1):
+            Q[t] = backup(mdp, V[t + 1])
+            V[t] = fold(Q[t])
+            step = backup_roundoff(mdp, magnitude(V[t + 1])) + roundoff(Q[t])
+            error[t] = growth * error[t + 1] + step
+            bound, residual = max(bound, float(error[t])), max(residual, step)
+            ahead = 0.0
+            if watch.looks and t:  # the first or the last of the times before t is the worst
+                later = 2 * (backup_roundoff(mdp, magnitude(V[t])) + roundoff(Q[t]))
+                drift = growth * magnitude(V[t] - V[t + 1]) + later
+                ends = _unreached(growth, error[t], later, drift, np.array([0, t - 1]))
+                ahead = largest(ends) / (mdp.gamma or 1.0)
+            watch.see(max(bound, ahead))
+    except STOPPED as signal:
+        watch.stopped_by(signal)
+        t = horizon - watch.sweeps  # V[t] is done
+        bound = largest(error[t:])
+        if t:
+            Q[:t] = backup(mdp, V[t])
+            V[:t] = fold(Q[0])
+            step = backup_roundoff(mdp, magnitude(V[t])) + roundoff(Q[0])
+            residual = magnitude(V[0] - V[t])
+            error[:t] = _unreached(growth, error[t], step, residual, np.arange(t - 1, -1, -1))
+            bound = max(bound, largest(error[:t]) / (mdp.gamma or 1.0))
+    return V, Q, error, bound, residual
+
+
+def _unreached(growth: float, error: float, step: float, drift: float, k: IntArray) -> FloatArray:
+    """The error of TV as the value k + 1 steps before V, see the head of this file."""
+    sums = k if growth == 1 else np.expm1(k * math.log(max(growth, TINY))) / (growth - 1)
+    reach = growth**k * error + sums * (drift + step)
+    total: FloatArray = (growth * reach + step) * (1 + 8 * EPS * (k + 8))
+    return total

@@ -9,6 +9,10 @@ Not here  exact evaluation of each policy (`_policy_iteration`).
 A backup reads the rows of all actions, a sweep of the greedy policy's chain those of one. So a few
 such sweeps after each backup bring V on at a fraction of the price. Where sweeps hardly help
 because the chain mixes slowly, linear solves take their place: that is Howard's policy iteration.
+
+Actions that the bracket rules out (MacQueen 1967) are backed up all the same. At gamma = 0.99 it
+rules out next to nothing until the policy has settled; then sweeps do the work, backups are few,
+and the last has to be a full one: Q is part of the answer.
 """
 
 from __future__ import annotations
@@ -18,45 +22,40 @@ from typing import Any
 import numpy as np
 
 from .. import kernel
-from ..arrays import EPS, FloatS, FloatSA, IntArray, IntS, readonly
-from ..bellman import backup
-from ..certificates import (
-    MACQUEEN,
-    Bracket,
-    Certificate,
-    bracket,
-    certify,
-    largest,
-    optimal_actions,
-    smallest,
-)
+from ..arrays import FloatS
+from ..bellman import best_actions, improve
+from ..certificates import bracket, largest, smallest
 from ..checks import check_count, check_served, check_tol, check_values
 from ..model import MDP
-from ._solution import ASKED, Solution, discounted_tol, one_hot, within
+from ._rounds import Backup, Solves, rounds
+from ._solution import Solution, discounted_tol
+from ._sweeps import Patience, affordable
+from ._watch import Callback, Watch
 
-SLOW = 0.7
-"""A bracket that keeps more than this part of its width in a sweep calls for linear solves."""
+FEWEST, MOST = 4, 20
+"""Sweeps of a policy between backups: as many as there are actions, which cost as much as one
+backup, but not fewer and not more than this."""
 
-SETTLED, LONGER = 0.01, 3
-"""Where fewer states than this part change their action, the policy is worth more sweeps."""
+SETTLED, LONGER, LONGEST = 3e-4, 3, 100
+"""Where no more than this part of the states change their action, the policy is swept three times
+as long as the one before, up to 100 sweeps."""
 
-GLANCE = 4
+GLANCE = 2
 """After so many sweeps of a policy one looks whether it has been swept enough."""
 
 LARGE_DENSE, LARGE_SPARSE = 5_000, 1_000
 """States up to which a linear solve is cheap enough: seconds at most, also where an LU fills in."""
-
-MACQUEEN_Q = MACQUEEN + "; for Q* in the same way, around R + gamma P V"
 
 
 def modified_policy_iteration(
     mdp: MDP,
     *,
     tol: float | None = None,
-    inner: int = 8,
-    max_sweeps: int = 1_000_000,
     V0: Any = None,
     history: bool = False,
+    callback: Callback | None = None,
+    inner: int | None = None,
+    max_sweeps: int | None = None,
 ) -> Solution:
     """Optimal values by backups with cheap sweeps of the greedy policy between them.
 
@@ -66,20 +65,26 @@ def modified_policy_iteration(
         Discounted.
     tol : float, reward units, optional
         Largest accepted error of V and Q anywhere; ``1e-9 max|R| / (1 - gamma)`` if omitted.
-    inner : int
-        Sweeps ``V <- R_pi + gamma P_pi V`` of the greedy policy after each backup: three times as
-        many once it hardly changes, fewer where its own bracket is narrow enough for ``tol``.
-    max_sweeps : int
-        Give up after this many backups of all the states.
     V0 : (S,) array_like, reward units, optional
         Where to start. Zeros if omitted; the first backup is then R itself and costs nothing.
     history : bool
         Keep the bound of each backup.
+    callback : callable, optional
+        Called with a `Step` after each backup. If it raises StopIteration, or at Ctrl-C, the answer
+        is what one more backup makes of the last, with its bound.
+    inner : int, optional
+        Sweeps ``V <- R_pi + gamma P_pi V`` of the greedy policy after each backup; A if omitted,
+        which is the price of one backup, but 4 to 20. Three times as many as before each time that
+        hardly an action changes, fewer where its own bracket is narrow enough for ``tol``.
+    max_sweeps : int, optional
+        Give up after this many backups of all the states. If omitted, after what takes seconds, but
+        not before 20,000, or as soon as the pace of the last half shows that these would not do.
 
     Returns
     -------
     Solution
-        ``certificate.bound <= tol``. V is the best Q of each state; ``sweeps`` counts backups.
+        ``certificate.bound <= tol``, unless it was stopped. V is the best Q of each state;
+        ``sweeps`` counts backups.
 
     Raises
     ------
@@ -91,11 +96,13 @@ def modified_policy_iteration(
 
     Notes
     -----
-    Time O(S^2 (A + inner)) a backup if P is dense, O(nnz (1 + inner / A)) if sparse; memory O(S A)
-    besides P and one chain of it, O(S^2) or O(nnz / A). It converges from any start and for any
-    number of sweeps in between (Puterman 1994, section 6.5). Once a backup with its sweeps leaves
-    more than 0.7 of the bracket, each further policy is evaluated by one linear solve, O(S^3), in
-    models of at most 5,000 states (1,000 if P is sparse).
+    Time O(S^2 (A + inner)) a backup if P is dense, O(nnz (1 + inner / A)) if sparse or if it is
+    dense with at most S / 16 successors of each pair, when its zeros are left out; memory O(S A)
+    besides P and one chain of it, O(S^2) or O(nnz / A). Products with large sparse P run on several
+    threads, at most ``OMP_NUM_THREADS`` if that is set; their number does not change the answer.
+    It converges from any start and for any number of sweeps in between (Puterman 1994, section
+    6.5). Once a backup with its sweeps leaves more than 0.7 of the bracket, each further policy is
+    evaluated by one linear solve, O(S^3), in models of at most 5,000 states (1,000 if P is sparse).
 
     Examples
     --------
@@ -110,143 +117,72 @@ def modified_policy_iteration(
         "discounted",
         instead="solve, backward_induction (finite) or total_reward (total)",
     )
-    check_count(inner, "inner")
-    check_count(max_sweeps, "max_sweeps")
+    usual = min(max(mdp.n_actions, FEWEST), MOST)
+    inner = usual if inner is None else check_count(inner, "inner")
+    patience = Patience(max_sweeps, affordable(mdp, 2), mdp.n_states)
     wanted = discounted_tol(mdp, check_tol(tol))
-    V, Q = _first_backup(mdp, V0)
-    states = kernel.first_rows(*mdp.R.shape)  # plus an action: the row of a pair
-    solves = mdp.n_states <= (LARGE_DENSE if mdp.facts.dense else LARGE_SPARSE)
-    solving, solved = False, set[bytes]()
-    pairs, chain = np.full(mdp.n_states, -1), None
-    spread = np.inf
-    trace: list[float] = []
-    for sweep in range(1, max_sweeps + 1):
-        greedy = states + Q.argmax(axis=1)
-        TV = Q.take(greedy)
-        found = bracket(mdp, V, TV, TV)
-        width, floor = _width(found), _floor(found)
-        if history:
-            trace.append(width)
-        at_floor = width <= 2 * floor
-        if width <= wanted or at_floor or sweep == max_sweeps:
-            solution = _finish(mdp, greedy - states, Q, TV, found, sweep, trace)
-            if solution.certificate.bound <= wanted or at_floor or sweep == max_sweeps:
-                break
-        before, spread = spread, found.high - found.low
-        solving = solves and (solving or spread > SLOW * before)
-        changed = np.flatnonzero(greedy != pairs)
-        chain = _follow(mdp, chain, greedy, changed)
-        pairs, rewards = greedy, mdp.R.take(greedy)
-        exact = None
-        if solving and pairs.tobytes() not in solved:  # ties may bring a policy back
-            solved.add(pairs.tobytes())
-            exact = _evaluate(mdp, chain, rewards)
-        if exact is None:
-            sweeps = inner * (LONGER if len(changed) <= SETTLED * mdp.n_states else 1)
-            V = _sweep(mdp, chain, rewards, TV, sweeps, wanted * (1 - mdp.gamma) / 2)
-        else:
-            V = exact
-        Q = backup(mdp, V)
-    return within(
-        solution,
-        tol,
-        wanted,
-        floor=floor if at_floor else None,
-        cure=f"max_sweeps = {max_sweeps} were not enough; policy_iteration needs none",
+    V = np.zeros(mdp.n_states)
+    if V0 is not None:
+        V = np.where(mdp.terminal, 0.0, check_values(V0, "V0", mdp.n_states))
+    update = _Update(mdp, inner, wanted, free=V0 is None)
+    return rounds(
+        mdp,
+        V,
+        update,
+        Watch("modified_policy_iteration", wanted, history, callback),
+        patience,
+        tol=tol,
+        wanted=wanted,
+        instead="policy_iteration needs none",
+        back_up=update.back_up,
     )
 
 
-def _first_backup(mdp: MDP, V0: Any) -> tuple[FloatS, FloatSA]:
-    """The start and its backup, for which a start at zero needs no product."""
-    if V0 is None:
-        Q = mdp.R if mdp.facts.all_allowed else np.where(mdp.allowed, mdp.R, -np.inf)
-        return np.zeros(mdp.n_states), Q
-    V = np.where(mdp.terminal, 0.0, check_values(V0, "V0", mdp.n_states))
-    return V, backup(mdp, V)
+class _Update:
+    """Some sweeps of the greedy policy; or a linear solve."""
 
+    def __init__(self, mdp: MDP, inner: int, wanted: float, *, free: bool) -> None:
+        self._mdp, self._inner, self._wanted = mdp, inner, wanted
+        self._P = kernel.compact(mdp.P, mdp.facts.terms)
+        self._chain = kernel.Follower(self._P)
+        self._solves = Solves(mdp, LARGE_DENSE, LARGE_SPARSE)
+        self._free = free
+        self._Q = np.where(mdp.allowed, mdp.R, -np.inf) if free else np.empty(mdp.R.shape)
+        self._before = np.full(mdp.n_states, -1)
+        self._sweeps = inner
 
-def _follow(mdp: MDP, chain: Any, pairs: IntS, changed: IntArray) -> Any:
-    """The chain of ``pairs``, from that of a policy that differs in the states ``changed``."""
-    if chain is None or (len(changed) and not mdp.facts.dense):
-        return kernel.take(mdp.P, pairs)
-    if len(changed):
-        chain[changed] = kernel.take(mdp.P, pairs[changed])
-    return chain
+    def back_up(self, V: FloatS) -> Backup:
+        """The backup of V, written over the one before; that of a start at 0 is R, for nothing."""
+        mdp, Q = self._mdp, self._Q
+        actions, TV = best_actions(Q) if self._free else improve(mdp, V, Q, self._P)
+        self._free = False
+        return Backup(V, Q, actions, TV, bracket(mdp, V, TV, TV))
 
+    def __call__(self, latest: Backup) -> FloatS:
+        mdp, actions = self._mdp, latest.actions
+        solved = self._solves.evaluate(latest)
+        if solved is None:
+            settled = np.count_nonzero(actions != self._before) <= SETTLED * mdp.n_states
+            most = max(LONGEST, self._inner)
+            self._sweeps = min(LONGER * self._sweeps, most) if settled else self._inner
+            solved = self._sweep(latest)
+        self._before = actions
+        return solved
 
-def _sweep(mdp: MDP, chain: Any, rewards: FloatS, V: FloatS, sweeps: int, enough: float) -> FloatS:
-    """V after some sweeps of one policy, fewer if its differences spread no more than ``enough``.
-
-    That is a quarter of the tolerance: the rest is for what the next backup finds.
-    """
-    for sweep in range(1, sweeps + 1):
-        before, V = V, chain @ V
-        V *= mdp.gamma
-        V += rewards
-        if sweep % GLANCE == 0:
-            rise = V - before
-            if largest(rise) - smallest(rise) <= enough:
-                break
-    return V
-
-
-def _evaluate(mdp: MDP, chain: kernel.Chain, rewards: FloatS) -> FloatS | None:
-    """V of one policy by a linear solve; None where float64 cannot."""
-    try:
-        V = kernel.Resolvent(chain, mdp.gamma).solve(rewards)
-    except ArithmeticError:
-        return None
-    V[mdp.terminal] = 0.0  # pivoting can leave 1e-16 there
-    return V if np.isfinite(V).all() else None
-
-
-def _width(found: Bracket) -> float:
-    """Half the bracket of V*: that of TV, and half of the differences' spread more.
-
-    The bracket of Q* around Q is that of V* around TV: half of it is gamma times this, as what is
-    said of ``Solution.optimal_actions`` asks for, and no further backup is needed to get there.
-    """
-    return (1 + found.factor) * (found.high - found.low) / 2 + found.roundoff
-
-
-def _floor(found: Bracket) -> float:
-    """The width that would be left if TV were V."""
-    return found.roundoff * (2 * found.factor + 3)
-
-
-def _finish(
-    mdp: MDP,
-    actions: IntS,
-    Q: FloatSA,
-    TV: FloatS,
-    found: Bracket,
-    sweeps: int,
-    trace: list[float],
-) -> Solution:
-    """Shift V and Q to the middle of their bracket."""
-    shift = np.where(mdp.terminal, 0.0, found.shift)
-    bound, loss, lower, upper = certify(mdp, TV, TV, found, found.shift)
-    # Q may be far below TV, and its sum with the shift is rounded.
-    most = mdp.facts.reward_max + mdp.gamma * found.scale + abs(found.shift)
-    bound += (found.high - found.low) / 2 + 2 * EPS * most
-    V = TV + shift
-    return Solution(
-        V=readonly(V),
-        Q=readonly(Q + shift[:, None]),
-        pi=one_hot(actions, mdp.n_actions),
-        # Before the shift: it moves all actions of a state alike, but for a rounding.
-        optimal_actions=optimal_actions(Q, TV, mdp.gamma * bound + 2 * found.roundoff),
-        J=float(mdp.mu @ V),
-        certificate=Certificate(
-            bound=bound,
-            loss=loss,
-            residual=found.high - found.low,
-            theorem=MACQUEEN_Q,
-            lower=lower,
-            upper=upper,
-        ),
-        method="modified_policy_iteration",
-        reason=ASKED,
-        sweeps=sweeps,
-        history=readonly(np.array(trace)) if trace else None,
-    )
+    def _sweep(self, latest: Backup) -> FloatS:
+        """V after some sweeps of one policy, fewer if its differences spread little more."""
+        mdp, V = self._mdp, latest.TV
+        rows = kernel.first_rows(*mdp.R.shape) + latest.actions
+        rewards = mdp.R.take(rows)
+        # A quarter of the tolerance: the rest is for what the next backup finds.
+        enough = max(self._wanted * (1 - mdp.gamma) / 2, 4 * latest.found.roundoff)
+        self._chain.follow(rows)
+        for sweep in range(1, self._sweeps + 1):
+            before, V = V, self._chain.expect(V)
+            V *= mdp.gamma
+            V += rewards
+            if sweep % GLANCE == 0:
+                rise = V - before
+                if largest(rise) - smallest(rise) <= enough:
+                    break
+        return V

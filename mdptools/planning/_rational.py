@@ -27,9 +27,10 @@ from ..errors import ConvergenceError, ModelError
 from ..model import MDP
 from ..policies import check_policy
 from ..structure import recurrent_classes
+from ._infinite import Ends, find_ends
 from ._policy_iteration import policy_iteration
 from ._solution import ASKED, Solution, one_hot, within
-from ._total_reward import Ends, find_ends, total_reward
+from ._total_reward import total_reward
 
 Rows: TypeAlias = Literal["normalised", "stored"]
 Vector: TypeAlias = tuple[Fraction, ...]

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from .. import kernel
-from ..arrays import EPS, FloatArray, FloatS, FloatSA, readonly
+from ..arrays import EPS, BoolSA, FloatArray, FloatS, FloatSA, readonly
 from ..bellman import backup, soft_maximum
 from ..certificates import (
     MACQUEEN,
     Bracket,
     Certificate,
-    backup_roundoff,
     bracket,
     certify,
     mixing_roundoff,
@@ -29,7 +28,10 @@ from ..checks import check_count, check_served, check_tol, check_values
 from ..errors import ModelError
 from ..model import MDP
 from ..policies import check_policy
-from ._solution import ASKED, RELATIVE_TOL, Solution, within
+from ._finite_horizon import STOPPED_SWEEPS, SWEEPS, sweep_back
+from ._solution import RELATIVE_TOL, Solution, within
+from ._sweeps import Patience, affordable, one_backup, sweep_until, widened
+from ._watch import STOPPED, Callback, Watch
 
 THEOREM = f"{MACQUEEN}; T the soft operator, pi its maximiser"
 INSTEAD = "a model with gamma < 1 or horizon="
@@ -41,9 +43,10 @@ def soft_value_iteration(
     *,
     prior: Any = None,
     tol: float | None = None,
-    max_sweeps: int = 1_000_000,
     V0: Any = None,
     history: bool = False,
+    callback: Callback | None = None,
+    max_sweeps: int | None = None,
 ) -> Solution:
     """The optimum with a bonus for entropy, or a price on leaving a prior policy.
 
@@ -59,12 +62,12 @@ def soft_value_iteration(
         one the bonus is the entropy, as with a prior of weight one for each action.
     tol : float, reward units, optional
         Largest accepted error of V; 1e-9 of its scale if omitted.
-    max_sweeps : int
-        Give up after so many backups (discounted).
     V0 : (S,) array_like, reward units, optional
         Where to start (discounted). Zeros if omitted.
-    history : bool
-        Keep the bound of each sweep (discounted).
+    history, callback
+        As `value_iteration`; with a horizon as `backward_induction`.
+    max_sweeps : int, optional
+        As `value_iteration` (discounted).
 
     Returns
     -------
@@ -93,30 +96,18 @@ def soft_value_iteration(
     check_served(mdp, "soft_value_iteration", "discounted", "finite", instead=INSTEAD)
     soft = _Soft(mdp, tau, prior)
     if mdp.horizon is not None:
-        return _backward(soft, check_tol(tol))
-    check_count(max_sweeps, "max_sweeps")
+        return _backward(soft, check_tol(tol), history, callback)
     V = np.zeros(mdp.n_states) if V0 is None else check_values(V0, "V0", mdp.n_states)
     V[mdp.terminal] = 0.0
     wanted = soft.tolerance(check_tol(tol), mdp.facts.time)
-    trace: list[float] = []
-    for sweep in range(1, max_sweeps + 1):
-        Q = backup(mdp, V)
-        TV = soft.maximum(Q)
-        found = soft.bracket(V, TV)
-        if history:
-            trace.append(found.width)
-        at_floor = found.width <= 2 * found.floor
-        if found.width <= wanted or at_floor or sweep == max_sweeps:
-            solution = _finish(soft, "soft_value_iteration", Q, TV, found, sweep, trace)
-            if solution.certificate.bound <= wanted or at_floor or sweep == max_sweeps:
-                break
-        V = TV
-    return within(
-        solution,
-        tol,
-        wanted,
-        floor=found.floor if at_floor else None,
-        cure=f"max_sweeps = {max_sweeps} were not enough; soft_policy_iteration needs few",
+    return sweep_until(
+        soft,
+        V,
+        Watch("soft_value_iteration", wanted, history, callback),
+        Patience(max_sweeps, affordable(mdp, price=4), mdp.n_states),
+        tol=tol,
+        wanted=wanted,
+        instead="soft_policy_iteration needs few",
     )
 
 
@@ -126,8 +117,10 @@ def soft_policy_iteration(
     *,
     prior: Any = None,
     tol: float | None = None,
-    max_iterations: int = 1_000,
+    V0: Any = None,
     history: bool = False,
+    callback: Callback | None = None,
+    max_iterations: int = 1_000,
 ) -> Solution:
     """The same optimum by evaluating a policy exactly and taking the softmax of its Q.
 
@@ -137,10 +130,14 @@ def soft_policy_iteration(
         Discounted.
     tau, prior, tol
         As `soft_value_iteration`.
-    max_iterations : int
-        Give up after evaluating so many policies.
+    V0 : (S,) array_like, reward units, optional
+        The first policy is that of the backup of V0. Zeros if omitted.
     history : bool
         Keep the bound after each evaluation.
+    callback : callable, optional
+        Called with a `Step` after each evaluation; see `value_iteration`.
+    max_iterations : int
+        Give up after evaluating so many policies.
 
     Returns
     -------
@@ -166,29 +163,35 @@ def soft_policy_iteration(
     check_served(mdp, "soft_policy_iteration", "discounted", instead="soft_value_iteration")
     soft = _Soft(mdp, tau, prior)
     check_count(max_iterations, "max_iterations")
+    V = np.zeros(mdp.n_states) if V0 is None else check_values(V0, "V0", mdp.n_states)
+    V[mdp.terminal] = 0.0
     wanted = soft.tolerance(check_tol(tol), mdp.facts.time)
-    Q = backup(mdp, np.zeros(mdp.n_states))
-    best = np.inf
-    trace: list[float] = []
-    for iteration in range(1, max_iterations + 1):
-        V = soft.value(soft.policy(Q, soft.maximum(Q)))
+    watch = Watch("soft_policy_iteration", wanted, history, callback)
+    best, stuck = np.inf, False
+    try:
         Q = backup(mdp, V)
-        TV = soft.maximum(Q)
-        found = soft.bracket(V, TV)
-        if history:
-            trace.append(found.width)
-        stuck = not found.width < best  # in exact arithmetic it shrinks for ever
-        best = min(best, found.width)
-        if found.width <= wanted or stuck or iteration == max_iterations:
-            solution = _finish(soft, "soft_policy_iteration", Q, TV, found, iteration, trace)
-            if solution.certificate.bound <= wanted or stuck or iteration == max_iterations:
-                break
+        for iteration in range(1, max_iterations + 1):
+            V = soft.value(soft.policy(Q, soft.fold(Q)))
+            Q = backup(mdp, V)
+            TV = soft.fold(Q)
+            found = soft.bracket(V, Q, TV)
+            watch.see(found.width)
+            stuck = not found.width < best  # in exact arithmetic it shrinks for ever
+            best = min(best, found.width)
+            if found.width <= wanted or stuck or iteration == max_iterations:
+                solution = soft.answer(Q, TV, found, watch)
+                if solution.certificate.bound <= wanted or stuck or iteration == max_iterations:
+                    break
+    except STOPPED as signal:
+        watch.stopped_by(signal)
+        solution = one_backup(soft, V, watch)
     return within(
         solution,
         tol,
         wanted,
         floor=solution.certificate.bound if stuck else None,
         cure=f"max_iterations = {max_iterations} were not enough",
+        stopped=watch.stopped,
     )
 
 
@@ -205,7 +208,7 @@ class _Soft:
         taken = mdp.allowed if self.prior is None else self.prior > 0
         self.taken = taken & ~mdp.terminal[:, None]
 
-    def maximum(self, Q: FloatSA) -> FloatS:
+    def fold(self, Q: FloatSA) -> FloatS:
         """tau log sum_a prior exp(Q / tau); 0 on terminal states."""
         V = soft_maximum(Q, self.tau, self.prior)
         V[..., self.mdp.terminal] = 0.0
@@ -236,18 +239,14 @@ class _Soft:
         return V
 
     def roundoff(self, Q: FloatSA) -> float:
-        """Round-off of `maximum` and of the policy's own mean, beside that of the backup."""
+        """Round-off of `fold` and of the policy's own mean, beside that of the backup."""
         finite = np.where(np.isfinite(Q), np.abs(Q), 0.0)
         n_actions = self.mdp.n_actions
         return EPS * (8 * float(finite.max()) + 4 * self.tau * (n_actions + 1))
 
-    def bracket(self, V: FloatS, TV: FloatS) -> Bracket:
+    def bracket(self, V: FloatS, Q: FloatSA, TV: FloatS) -> Bracket:
         """MacQueen's numbers, with the round-off of the soft maximum."""
-        found = bracket(self.mdp, V, TV, TV)
-        more = self.roundoff(TV[:, None])
-        return found._replace(
-            low=found.low - more, high=found.high + more, roundoff=found.roundoff + more
-        )
+        return widened(bracket(self.mdp, V, TV, TV), self.roundoff(TV[:, None]))
 
     def tolerance(self, tol: float | None, time: float) -> float:
         """tol, or 1e-9 of the largest values that rewards and bonuses can add up to."""
@@ -257,83 +256,69 @@ class _Soft:
         bonus = self.tau * float(np.log(self.mdp.n_actions)) if self.prior is None else 0.0
         return RELATIVE_TOL * (self.mdp.facts.reward_max + bonus) * time
 
+    def answer(self, Q: FloatSA, TV: FloatS, found: Bracket, watch: Watch) -> Solution:
+        """Shift to the middle of the bracket; back up once more so that V and Q fit together."""
+        mdp = self.mdp
+        bound, loss, lower, upper = certify(mdp, TV, TV, found, found.shift)
+        middle = TV + found.shift
+        middle[mdp.terminal] = 0.0
+        pi = self.policy(Q, TV)
+        fitting = backup(mdp, middle)
+        V = self.fold(fitting)
+        # The rows of pi sum to one up to round-off, which its loss feels as well.
+        loss += 2 * mdp.facts.time * mixing_roundoff(mdp, pi, V, fitting)
+        return Solution(
+            V=readonly(V),
+            Q=readonly(fitting),
+            pi=readonly(pi),
+            optimal_actions=self.played(Q),
+            J=float(mdp.mu @ V),
+            certificate=Certificate(
+                bound=max(bound, mdp.gamma * bound + 2 * found.roundoff),
+                loss=loss,
+                residual=found.high - found.low,
+                theorem=THEOREM,
+                lower=lower,
+                upper=upper,
+            ),
+            method=watch.method,
+            reason=watch.reason,
+            sweeps=watch.sweeps,
+            history=watch.trace,
+        )
 
-def _finish(
-    soft: _Soft,
-    method: str,
-    Q: FloatSA,
-    TV: FloatS,
-    found: Bracket,
-    sweeps: int,
-    trace: list[float],
-) -> Solution:
-    """Shift to the middle of the bracket, and back up once more so that V and Q fit together."""
-    mdp = soft.mdp
-    bound, loss, lower, upper = certify(mdp, TV, TV, found, found.shift)
-    middle = TV + found.shift
-    middle[mdp.terminal] = 0.0
-    pi = soft.policy(Q, TV)
-    fitting = backup(mdp, middle)
-    V = soft.maximum(fitting)
-    # The rows of pi sum to one up to round-off, which its loss feels as well.
-    loss += 2 * mdp.facts.time * mixing_roundoff(mdp, pi, V, fitting)
-    return Solution(
-        V=readonly(V),
-        Q=readonly(fitting),
-        pi=readonly(pi),
-        optimal_actions=readonly(soft.taken | (mdp.terminal[:, None] & mdp.allowed)),
-        J=float(mdp.mu @ V),
-        certificate=Certificate(
-            bound=max(bound, mdp.gamma * bound + 2 * found.roundoff),
-            loss=loss,
-            residual=found.high - found.low,
-            theorem=THEOREM,
-            lower=lower,
-            upper=upper,
-        ),
-        method=method,
-        reason=ASKED,
-        sweeps=sweeps,
-        history=readonly(np.array(trace)) if trace else None,
-    )
+    def played(self, Q: FloatSA) -> BoolSA:
+        """The actions that the optimum takes, for each time of Q."""
+        taken = self.taken | (self.mdp.terminal[:, None] & self.mdp.allowed)
+        return readonly(np.broadcast_to(taken, Q.shape).copy())
 
 
-def _backward(soft: _Soft, tol: float | None) -> Solution:
+def _backward(soft: _Soft, tol: float | None, history: bool, callback: Any) -> Solution:
     """Finite horizon: one soft backup for each step, exact but for round-off."""
     mdp, horizon = soft.mdp, soft.mdp.horizon or 0
-    V = np.zeros((horizon + 1, mdp.n_states))
-    Q = np.zeros((horizon, mdp.n_states, mdp.n_actions))
-    if mdp.final is not None:
-        V[horizon] = mdp.final
-    error = np.zeros(horizon + 1)
-    growth = mdp.gamma * (1 + 2 * mdp.facts.row_defect)
-    for t in range(horizon - 1, -1, -1):
-        Q[t] = backup(mdp, V[t + 1])
-        V[t] = soft.maximum(Q[t])
-        step = backup_roundoff(mdp, float(np.abs(V[t + 1]).max())) + soft.roundoff(Q[t])
-        error[t] = growth * error[t + 1] + step
-    bound = float(error.max())
-    pi: FloatArray = soft.policy(Q, V[:-1])
     final = 0.0 if mdp.final is None else float(np.abs(mdp.final).max())
     wanted = soft.tolerance(tol, horizon) + (RELATIVE_TOL * final if tol is None else 0.0)
+    watch = Watch("soft_value_iteration", wanted, history, callback)
+    V, Q, error, bound, residual = sweep_back(mdp, soft.fold, soft.roundoff, watch)
+    pi: FloatArray = soft.policy(Q, V[:-1])
     mixing = sum(mixing_roundoff(mdp, pi[t], V[t + 1], Q[t]) for t in range(horizon))
-    taken = np.broadcast_to(soft.taken | (mdp.terminal[:, None] & mdp.allowed), Q.shape)
     solution = Solution(
         V=readonly(V),
         Q=readonly(Q),
         pi=readonly(pi),
-        optimal_actions=readonly(taken.copy()),
+        optimal_actions=soft.played(Q),
         J=float(mdp.mu @ V[0]),
         certificate=Certificate(
             bound=bound,
             loss=2 * bound + 2 * mixing,
-            residual=float(error[0]),
-            theorem="e[t] <= gamma e[t+1] + the round-off of one soft backup; exact but for that",
+            residual=residual,
+            theorem=STOPPED_SWEEPS if watch.stopped else SWEEPS,
             lower=readonly(V - error[:, None]),
             upper=readonly(V + error[:, None]),
         ),
         method="soft_value_iteration",
-        reason=ASKED,
-        sweeps=horizon,
+        reason=watch.reason,
+        sweeps=watch.sweeps,
+        history=watch.trace,
     )
-    return within(solution, tol, wanted, floor=bound, cure="")
+    return within(solution, tol, wanted, floor=bound, cure="", stopped=watch.stopped)

@@ -8,19 +8,21 @@ Not here  models in which the gain depends on the start (`_average_policy_iterat
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import kernel
-from ..arrays import EPS, readonly
+from ..arrays import EPS, FloatS, FloatSA, IntS, readonly
 from ..bellman import backup
 from ..certificates import Certificate, backup_roundoff, largest, magnitude, smallest
-from ..checks import check_count, check_served, check_tol, check_values
+from ..checks import check_served, check_tol, check_values
 from ..model import MDP
 from ..structure import recurrent_classes
 from ._average_bounds import find_components, optimal_pairs, refuse_several
-from ._solution import ASKED, RELATIVE_TOL, Solution, one_hot, within
+from ._solution import RELATIVE_TOL, Solution, one_hot, within
+from ._sweeps import Patience, affordable
+from ._watch import STOPPED, Callback, Watch
 
 ODONI = "min (Th - h) <= g^pi <= g* <= max (Th - h), Th = max_a (R + P h); Odoni (1969)"
 
@@ -35,9 +37,10 @@ def relative_value_iteration(
     mdp: MDP,
     *,
     tol: float | None = None,
-    max_sweeps: int = 100_000,
     V0: Any = None,
     history: bool = False,
+    callback: Callback | None = None,
+    max_sweeps: int | None = None,
 ) -> Solution:
     """The largest reward per step in the long run, by backups, with proved bounds.
 
@@ -48,12 +51,17 @@ def relative_value_iteration(
         model has one.
     tol : float, reward units
         Largest accepted error of the gain; ``1e-9 max|R|`` if omitted.
-    max_sweeps : int
-        Give up after this many backups of all the states.
     V0 : (S,) array_like, reward units, optional
         Where to start. Zeros if omitted.
     history : bool
         Keep the bound of each sweep.
+    callback : callable, optional
+        Called with a `Step` after each sweep. If it raises StopIteration, or at Ctrl-C, the answer
+        is what was found so far, with its bound.
+    max_sweeps : int, optional
+        Give up after this many backups of all the states. If omitted, after as many as take
+        about a second, but not before 20,000, unless the pace of the last half of them shows that
+        these would not do.
 
     Returns
     -------
@@ -88,32 +96,32 @@ def relative_value_iteration(
     wanted = tol = check_tol(tol)
     if wanted is None:
         wanted = RELATIVE_TOL * mdp.facts.reward_max
-    check_count(max_sweeps, "max_sweeps")
+    # A lazy step takes a while longer along a path.
+    patience = Patience(max_sweeps, affordable(mdp), 2 * mdp.n_states)
+    watch = Watch("relative_value_iteration", wanted, history, callback)
     h = np.zeros(mdp.n_states) if V0 is None else check_values(V0, "V0", mdp.n_states)
     parts = find_components(mdp)
     refuse_several(mdp, parts, "relative_value_iteration")
-    trace: list[float] = []
-    for sweep in range(1, max_sweeps + 1):
-        h -= h[0]  # only differences count, and small numbers round less
-        Q = backup(mdp, h)
-        greedy = kernel.first_rows(*mdp.R.shape) + Q.argmax(axis=1)
-        rise = Q.take(greedy) - h
-        low, high, scale = smallest(rise), largest(rise), magnitude(h)
-        roundoff = backup_roundoff(mdp, scale) + EPS * (scale + max(abs(low), abs(high)))
-        width = (high - low) / 2 + roundoff
-        if history:
-            trace.append(width)
-        at_floor = width <= 2 * roundoff
-        if width <= wanted / (1 + 8 * EPS) or at_floor or sweep == max_sweeps:
-            break
-        rise *= LAZY
-        h += rise
-    actions = greedy - kernel.first_rows(*mdp.R.shape)
-    pi = one_hot(actions, mdp.n_actions)
+    at_floor = False
+    try:
+        for sweep in range(1, patience.limit + 1):
+            h -= h[0]  # only differences count, and small numbers round less
+            found = _look(mdp, h)
+            watch.see(found.width)
+            at_floor = found.width <= 2 * found.roundoff
+            target = max(wanted / (1 + 8 * EPS), 2 * found.roundoff)
+            if found.width <= target or patience.ends(sweep, found.width, target):
+                break
+            h = h + LAZY * found.rise
+    except STOPPED as signal:
+        watch.stopped_by(signal)
+        found = _look(mdp, h)
+    low, high, roundoff = found.low, found.high, found.roundoff
+    pi = one_hot(found.actions, mdp.n_actions)
     classes = recurrent_classes(mdp, pi)
     gain = np.full(mdp.n_states, (low + high) / 2)
     h = h - h[classes[0][0]]
-    bound = width + 2 * EPS * max(abs(low), abs(high))
+    bound = found.width + 2 * EPS * max(abs(low), abs(high))
     lower, upper = (np.full(mdp.n_states, x) for x in (low - roundoff, high + roundoff))
     solution = Solution(
         V=readonly(h),
@@ -135,16 +143,16 @@ def relative_value_iteration(
         J=float(mdp.mu @ gain),
         certificate=Certificate(
             bound=bound,
-            loss=2 * width,
+            loss=2 * found.width,
             residual=high - low,
             theorem=ODONI,
             lower=readonly(lower),
             upper=readonly(upper),
         ),
         method="relative_value_iteration",
-        reason=ASKED,
-        sweeps=sweep,
-        history=readonly(np.array(trace)) if trace else None,
+        reason=watch.reason,
+        sweeps=watch.sweeps,
+        history=watch.trace,
         gain=readonly(gain),
     )
     return within(
@@ -152,5 +160,31 @@ def relative_value_iteration(
         tol,
         wanted,
         floor=bound if at_floor else None,
-        cure=f"max_sweeps = {max_sweeps} were not enough; average_policy_iteration needs none",
+        cure=patience.cure("average_policy_iteration needs none"),
+        stopped=watch.stopped,
     )
+
+
+class _Odoni(NamedTuple):
+    """What one backup of h shows."""
+
+    rise: FloatS  # Th - h
+    actions: IntS  # the best ones
+    low: float
+    high: float
+    roundoff: float
+
+    @property
+    def width(self) -> float:
+        """Half of the interval's length: the bound for its midpoint."""
+        return (self.high - self.low) / 2 + self.roundoff
+
+
+def _look(mdp: MDP, h: FloatS) -> _Odoni:
+    """One backup of any h, and the bounds that follow."""
+    Q: FloatSA = backup(mdp, h)
+    actions = Q.argmax(axis=1)
+    rise = Q.take(kernel.first_rows(*mdp.R.shape) + actions) - h
+    low, high, scale = smallest(rise), largest(rise), magnitude(h)
+    roundoff = backup_roundoff(mdp, scale) + EPS * (scale + max(abs(low), abs(high)))
+    return _Odoni(rise, actions, low, high, roundoff)

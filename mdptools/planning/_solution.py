@@ -43,7 +43,7 @@ class Solution:
     method : str
         The planner.
     reason : str
-        Why it was chosen.
+        Why it was chosen; and by what it was stopped, if it was, before it reached ``tol``.
     sweeps : int
         Backups of all states; for policy iteration, policies that were evaluated.
     history : (sweeps,) array or None, reward units
@@ -95,7 +95,13 @@ def one_hot(actions: IntArray, n_actions: int) -> FloatSA:
 
 
 def within(
-    solution: Solution, tol: float | None, wanted: float, *, floor: float | None, cure: str
+    solution: Solution,
+    tol: float | None,
+    wanted: float,
+    *,
+    floor: float | None,
+    cure: str,
+    stopped: str = "",
 ) -> Solution:
     """The solution if its bound is small enough; else raise ConvergenceError with it.
 
@@ -110,13 +116,16 @@ def within(
         The smallest provable bound, where round-off is the reason.
     cure : str
         What to do where it is not.
+    stopped : str
+        By what the planner was stopped, if it was: then the answer is what the caller wants,
+        whatever its bound.
 
     Returns
     -------
     Solution
     """
     bound = solution.certificate.bound
-    if bound < np.inf and (bound <= wanted or (tol is None and floor is not None)):
+    if stopped or (bound < np.inf and (bound <= wanted or (tol is None and floor is not None))):
         return solution
     if floor is not None:
         cure = f"float64 proves no bound below {floor:.3g} for this model; ask for a larger tol"

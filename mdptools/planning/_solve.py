@@ -8,29 +8,38 @@ Not here  the planners.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ..checks import check_model
-from ..errors import ModelError
+from ..errors import ConvergenceError, ModelError
 from ..model import MDP
+from ..structure import backward_levels, topological_levels
 from ._average_bounds import find_components
 from ._average_policy_iteration import average_policy_iteration
 from ._finite_horizon import backward_induction
+from ._gauss_seidel import gauss_seidel_value_iteration
 from ._linear_program import linear_program
 from ._modified_policy_iteration import modified_policy_iteration
 from ._policy_iteration import policy_iteration
+from ._prioritized_sweeping import prioritized_sweeping
 from ._relative_value_iteration import relative_value_iteration
-from ._solution import Solution
+from ._solution import ASKED, Solution
+from ._topological import topological_value_iteration
 from ._total_reward import total_reward
 from ._value_iteration import q_iteration, value_iteration
+from ._watch import Callback
 
 PLANNERS: dict[str, Callable[..., Solution]] = {
     "average_policy_iteration": average_policy_iteration,
     "backward_induction": backward_induction,
+    "gauss_seidel_value_iteration": gauss_seidel_value_iteration,
     "linear_program": linear_program,
     "modified_policy_iteration": modified_policy_iteration,
     "policy_iteration": policy_iteration,
+    "prioritized_sweeping": prioritized_sweeping,
     "q_iteration": q_iteration,
     "relative_value_iteration": relative_value_iteration,
+    "topological_value_iteration": topological_value_iteration,
     "total_reward": total_reward,
     "value_iteration": value_iteration,
 }
@@ -46,9 +55,39 @@ WHY_SPARSE = (
     "P is sparse: an LU may fill in, and sweeps of one policy cost less than value iteration's "
     "backups of all actions"
 )
+FEW, GLIMPSE = 2_000, 500
+"""States up to which policies of average reward are evaluated in seconds, where so many sweeps have
+not been enough."""
+HUGE, SMALL = 10_000, 500
+"""From how many states on an order is looked for, and up to which components an LU is cheap."""
+
+FAR, WIDE = 500, 30
+"""Steps back from the ends that would be as many sweeps, and states on each for a product."""
+
+WHY_COMPONENTS = (
+    f"P is sparse and no strong component has more than {SMALL} states: each is solved once, after "
+    f"those that it leads to"
+)
+WHY_BACKWARDS = (
+    f"P is sparse and ends are {FAR} steps and more away: blocks backwards from there carry news "
+    f"in one sweep"
+)
+WHY_NOT_SWEEPS = (
+    f"average reward with one end component, which mixes too slowly for {GLIMPSE} sweeps of "
+    f"relative value iteration"
+)
 
 
-def solve(mdp: MDP, *, tol: float | None = None, method: str = "auto") -> Solution:
+def solve(
+    mdp: MDP,
+    *,
+    tol: float | None = None,
+    method: str = "auto",
+    V0: Any = None,
+    history: bool = False,
+    callback: Callback | None = None,
+    infinite: str = "refuse",
+) -> Solution:
     """The optimum of a model, by the planner that suits it.
 
     Parameters
@@ -59,11 +98,23 @@ def solve(mdp: MDP, *, tol: float | None = None, method: str = "auto") -> Soluti
         times the largest expected (discounted) time, or one step of average reward, if omitted.
     method : str
         "auto", or the name of a planner.
+    V0 : (S,) array_like, reward units, optional
+        A warm start: the V of a similar model, say. It changes the work, not what is proved.
+    history : bool
+        Keep the bound after each sweep, or policy, in ``Solution.history``.
+    callback : callable, optional
+        Called with a `Step` after each sweep, or policy; `show_progress` is one. If it raises
+        StopIteration, or at Ctrl-C, the answer is the best that was found so far: its bound is
+        proved, but may be above ``tol``, and ``reason`` says what stopped it. A second Ctrl-C,
+        while that answer is put together, ends it as usual.
+    infinite : {"refuse", "keep"}
+        Total reward: what to do where the optimum is inf or -inf, see `total_reward`.
 
     Returns
     -------
     Solution
-        ``certificate.bound <= tol``; ``method`` and ``reason`` say what was done.
+        ``certificate.bound <= tol``, unless it was stopped; ``method`` and ``reason`` say what was
+        done.
 
     Raises
     ------
@@ -77,8 +128,11 @@ def solve(mdp: MDP, *, tol: float | None = None, method: str = "auto") -> Soluti
     -----
     Finite: backward induction. Total: policy iteration with bounds from both sides. Discounted:
     policy iteration for dense models up to 500 states, modified policy iteration above and for
-    sparse ones. Average: policy iteration on gain and bias; relative value iteration above 500
-    states, where one end component holds all that happens in the long run.
+    sparse ones; of these, where episodes can end and there are more than 10,000 states, component
+    by component if all have at most 500 states, and by blocks backwards from the ends if these are
+    500 steps away. Average: policy iteration on gain and bias; relative value iteration above 500
+    states, where one end component holds all that happens in the long run, unless (up to 2,000
+    states) 500 sweeps are not enough.
 
     Examples
     --------
@@ -90,12 +144,29 @@ def solve(mdp: MDP, *, tol: float | None = None, method: str = "auto") -> Soluti
     check_model(mdp)
     if method not in ("auto", *PLANNERS):
         raise ModelError(f"method is {method!r:.80}; it must be 'auto' or one of {[*PLANNERS]}.")
+    options: dict[str, Any] = {"tol": tol, "V0": V0, "history": history, "callback": callback}
+    if infinite != "refuse":
+        if mdp.objective != "total":
+            raise ModelError(
+                f"infinite={infinite!r:.80} is for total reward; this model's objective is "
+                f"{mdp.objective}, where no value is infinite."
+            )
+        options["infinite"] = infinite
     if method != "auto":
-        return PLANNERS[method](mdp, tol=tol)
+        return PLANNERS[method](mdp, **options)
     name, reason = _choose(mdp)
-    solution = PLANNERS[name](mdp, tol=tol)
+    if name == "relative_value_iteration" and mdp.n_states <= FEW:
+        try:
+            solution = relative_value_iteration(mdp, **options, max_sweeps=GLIMPSE)
+        except ConvergenceError as error:
+            if error.floor is not None:
+                raise
+            reason = WHY_NOT_SWEEPS
+            solution = average_policy_iteration(mdp, **{**options, "V0": error.solution.V})
+    else:
+        solution = PLANNERS[name](mdp, **options)
     # In place: nobody else has seen it yet, and a copy would cost as much as a linear solve.
-    object.__setattr__(solution, "reason", reason)
+    object.__setattr__(solution, "reason", solution.reason.replace(ASKED, reason, 1))
     return solution
 
 
@@ -107,9 +178,27 @@ def _choose(mdp: MDP) -> tuple[str, str]:
         return "total_reward", "gamma = 1 without a horizon: total reward until termination"
     if objective == "average":
         return _choose_average(mdp)
-    if mdp.facts.dense and mdp.n_states <= LARGE:
-        return "policy_iteration", WHY_POLICIES
-    return "modified_policy_iteration", WHY_SWEEPS if mdp.facts.dense else WHY_SPARSE
+    if mdp.facts.dense:
+        if mdp.n_states <= LARGE:
+            return "policy_iteration", WHY_POLICIES
+        return "modified_policy_iteration", WHY_SWEEPS
+    if mdp.n_states > HUGE and mdp.facts.any_terminal:
+        return _choose_order(mdp)
+    return "modified_policy_iteration", WHY_SPARSE
+
+
+def _choose_order(mdp: MDP) -> tuple[str, str]:
+    """Whether some order of the states makes a large sparse model with ends easy.
+
+    Asked only where episodes can end: to find the components costs as much as a few backups.
+    """
+    levels = topological_levels(mdp)
+    if int(levels.largest.max(initial=0)) <= SMALL:
+        return "topological_value_iteration", WHY_COMPONENTS
+    depth = int(backward_levels(mdp, mdp.terminal).max())
+    if depth >= FAR and mdp.n_states >= WIDE * depth:
+        return "gauss_seidel_value_iteration", WHY_BACKWARDS
+    return "modified_policy_iteration", WHY_SPARSE
 
 
 def _choose_average(mdp: MDP) -> tuple[str, str]:

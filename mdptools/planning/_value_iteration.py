@@ -12,7 +12,6 @@ differences settle at the pace of the mixing, and the bracket sees only these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,11 +27,13 @@ from ..certificates import (
     mixing_roundoff,
     optimal_actions,
 )
-from ..checks import check_count, check_served, check_tol, check_values
+from ..checks import check_served, check_tol, check_values
 from ..errors import ModelError
 from ..model import MDP
 from ..policies import check_policy
-from ._solution import ASKED, Solution, discounted_tol, one_hot, within
+from ._solution import Solution, discounted_tol, one_hot
+from ._sweeps import Patience, affordable, sweep_until, widened
+from ._watch import Callback, Watch
 
 INSTEAD = "solve, backward_induction (finite) or total_reward (total)"
 
@@ -41,9 +42,10 @@ def value_iteration(
     mdp: MDP,
     *,
     tol: float | None = None,
-    max_sweeps: int = 1_000_000,
     V0: Any = None,
     history: bool = False,
+    callback: Callback | None = None,
+    max_sweeps: int | None = None,
 ) -> Solution:
     """Optimal values by repeated Bellman backups, with a proved error bound.
 
@@ -54,17 +56,22 @@ def value_iteration(
     tol : float, reward units, optional
         Largest accepted distance between V and V* in any state; ``1e-9 max|R| / (1 - gamma)`` if
         omitted.
-    max_sweeps : int
-        Give up after this many backups of all the states.
     V0 : (S,) array_like, reward units, optional
         Where to start. Zeros if omitted.
     history : bool
         Keep the bound of each sweep.
+    callback : callable, optional
+        Called with a `Step` after each sweep. If it raises StopIteration, or at Ctrl-C, the answer
+        is what was found so far, with its bound.
+    max_sweeps : int, optional
+        Give up after this many backups of all the states. If omitted, after as many as take
+        about a second, but not before 20,000, unless the pace of the last half of them shows that
+        these would not do.
 
     Returns
     -------
     Solution
-        ``certificate.bound <= tol``. V is the best Q of each state.
+        ``certificate.bound <= tol``, unless it was stopped. V is the best Q of each state.
 
     Raises
     ------
@@ -87,8 +94,18 @@ def value_iteration(
     (array([42.442, 36.047]), True)
     """
     check_served(mdp, "value_iteration", "discounted", instead=INSTEAD)
-    start = np.zeros(mdp.n_states) if V0 is None else check_values(V0, "V0", mdp.n_states)
-    return _iterate(mdp, "value_iteration", None, start, tol, max_sweeps, history)
+    wanted = discounted_tol(mdp, check_tol(tol))
+    V = np.zeros(mdp.n_states) if V0 is None else check_values(V0, "V0", mdp.n_states)
+    V[mdp.terminal] = 0.0
+    return sweep_until(
+        _Hard(mdp, None),
+        V,
+        Watch("value_iteration", wanted, history, callback),
+        Patience(max_sweeps, affordable(mdp), mdp.n_states),
+        tol=tol,
+        wanted=wanted,
+        instead="policy_iteration needs none",
+    )
 
 
 def q_iteration(
@@ -96,9 +113,11 @@ def q_iteration(
     pi: Any = None,
     *,
     tol: float | None = None,
-    max_sweeps: int = 1_000_000,
-    Q0: Any = None,
+    V0: Any = None,
     history: bool = False,
+    callback: Callback | None = None,
+    max_sweeps: int | None = None,
+    Q0: Any = None,
 ) -> Solution:
     """Q* by repeated backups of Q; with a policy, Q^pi.
 
@@ -110,11 +129,10 @@ def q_iteration(
         The policy whose Q is wanted. The optimal one if omitted.
     tol : float, reward units, optional
         Largest accepted error of Q in any pair; ``1e-9 max|R| / (1 - gamma)`` if omitted.
-    max_sweeps : int
+    V0, history, callback, max_sweeps
+        As `value_iteration`.
     Q0 : (S, A) array_like, reward units, optional
-        Where to start. Zeros if omitted; what it says of refused pairs is not looked at.
-    history : bool
-        Keep the bound of each sweep.
+        Where to start, in the place of V0; what it says of refused pairs is not looked at.
 
     Returns
     -------
@@ -142,8 +160,11 @@ def q_iteration(
     """
     check_served(mdp, "q_iteration", "discounted", instead=INSTEAD)
     policy = None if pi is None else check_policy(mdp, pi)
-    start = np.zeros(mdp.n_states)
+    wanted = discounted_tol(mdp, check_tol(tol))
+    V = np.zeros(mdp.n_states) if V0 is None else check_values(V0, "V0", mdp.n_states)
     if Q0 is not None:
+        if V0 is not None:
+            raise ModelError("V0 and Q0 are both given; q_iteration starts from one of them.")
         table = as_floats(Q0, "Q0")
         if table.shape != mdp.allowed.shape or not np.isfinite(table[mdp.allowed]).all():
             raise ModelError(
@@ -151,94 +172,65 @@ def q_iteration(
                 f"at allowed pairs."
             )
         table[~mdp.allowed] = -np.inf
-        start = table.max(axis=1) if policy is None else expect_actions(policy, table)
-    return _iterate(mdp, "q_iteration", policy, start, tol, max_sweeps, history)
-
-
-def _iterate(
-    mdp: MDP,
-    method: str,
-    pi: FloatSA | None,
-    V: FloatS,
-    tol: float | None,
-    max_sweeps: int,
-    history: bool,
-) -> Solution:
-    """Sweep until the middle of the bracket is within tol."""
-    check_count(max_sweeps, "max_sweeps")
-    wanted = discounted_tol(mdp, check_tol(tol))
-    value: Callable[[FloatSA], FloatS] = (
-        (lambda Q: Q.max(axis=1)) if pi is None else (lambda Q: expect_actions(pi, Q))
-    )
-    trace: list[float] = []
-    V = np.where(mdp.terminal, 0.0, V)
-    for sweep in range(1, max_sweeps + 1):
-        Q = backup(mdp, V)
-        TV = value(Q)
-        found = bracket(mdp, V, TV, TV)
-        if pi is not None:
-            found = _widened(found, mixing_roundoff(mdp, pi, V, Q))
-        if history:
-            trace.append(found.width)
-        at_floor = found.width <= 2 * found.floor
-        if found.width <= wanted or at_floor or sweep == max_sweeps:
-            solution = _finish(mdp, method, pi, value, Q, TV, found, sweep, trace)
-            if solution.certificate.bound <= wanted or at_floor or sweep == max_sweeps:
-                break
-        V = TV
-    return within(
-        solution,
-        tol,
-        wanted,
-        floor=found.floor if at_floor else None,
-        cure=f"max_sweeps = {max_sweeps} were not enough; policy_iteration needs none",
+        V = table.max(axis=1) if policy is None else expect_actions(policy, table)
+    V[mdp.terminal] = 0.0
+    return sweep_until(
+        _Hard(mdp, policy),
+        V,
+        Watch("q_iteration", wanted, history, callback),
+        Patience(max_sweeps, affordable(mdp), mdp.n_states),
+        tol=tol,
+        wanted=wanted,
+        instead="policy_iteration needs none" if pi is None else "evaluate needs none",
     )
 
 
-def _widened(found: Bracket, more: float) -> Bracket:
-    """The bracket with the round-off of the mixing over actions added."""
-    return found._replace(
-        low=found.low - more, high=found.high + more, roundoff=found.roundoff + more
-    )
+class _Hard:
+    """The best action of each state; with a policy, the mean over its own."""
 
+    def __init__(self, mdp: MDP, pi: FloatSA | None) -> None:
+        self.mdp, self.pi = mdp, pi
 
-def _finish(
-    mdp: MDP,
-    method: str,
-    pi: FloatSA | None,
-    value: Callable[[FloatSA], FloatS],
-    Q: FloatSA,
-    TV: FloatS,
-    found: Bracket,
-    sweeps: int,
-    trace: list[float],
-) -> Solution:
-    """Shift to the middle of the bracket, and back up once more so that V and Q fit together."""
-    middle = TV + found.shift
-    middle[mdp.terminal] = 0.0
-    bound, loss, lower, upper = certify(mdp, TV, TV, found, found.shift)
-    fitting = backup(mdp, middle)
-    V = value(fitting)
-    # One more backup contracts the error by gamma and adds its own round-off.
-    error = mdp.gamma * bound + 2 * found.roundoff
-    bound = max(bound, error) if pi is None else max(bound, error + found.roundoff)
-    best = fitting.max(axis=1)
-    return Solution(
-        V=readonly(V),
-        Q=readonly(fitting),
-        pi=one_hot(Q.argmax(axis=1), mdp.n_actions) if pi is None else pi,
-        optimal_actions=optimal_actions(fitting, best, error),
-        J=float(mdp.mu @ V),
-        certificate=Certificate(
-            bound=bound,
-            loss=loss if pi is None else np.inf,
-            residual=found.high - found.low,
-            theorem=MACQUEEN,
-            lower=lower,
-            upper=upper,
-        ),
-        method=method,
-        reason=ASKED,
-        sweeps=sweeps,
-        history=readonly(np.array(trace)) if trace else None,
-    )
+    def fold(self, Q: FloatSA) -> FloatS:
+        """max_a Q, or sum_a pi Q."""
+        V: FloatS = Q.max(axis=1) if self.pi is None else expect_actions(self.pi, Q)
+        return V
+
+    def bracket(self, V: FloatS, Q: FloatSA, TV: FloatS) -> Bracket:
+        """MacQueen's numbers, with the round-off of the mean over actions."""
+        found = bracket(self.mdp, V, TV, TV)
+        if self.pi is None:
+            return found
+        return widened(found, mixing_roundoff(self.mdp, self.pi, V, Q))
+
+    def answer(self, Q: FloatSA, TV: FloatS, found: Bracket, watch: Watch) -> Solution:
+        """Shift to the middle of the bracket; back up once more so that V and Q fit together."""
+        mdp, pi = self.mdp, self.pi
+        middle = TV + found.shift
+        middle[mdp.terminal] = 0.0
+        bound, loss, lower, upper = certify(mdp, TV, TV, found, found.shift)
+        fitting = backup(mdp, middle)
+        V = self.fold(fitting)
+        # One more backup contracts the error by gamma and adds its own round-off.
+        error = mdp.gamma * bound + 2 * found.roundoff
+        bound = max(bound, error) if pi is None else max(bound, error + found.roundoff)
+        best = fitting.max(axis=1)
+        return Solution(
+            V=readonly(V),
+            Q=readonly(fitting),
+            pi=one_hot(Q.argmax(axis=1), mdp.n_actions) if pi is None else pi,
+            optimal_actions=optimal_actions(fitting, best, error),
+            J=float(mdp.mu @ V),
+            certificate=Certificate(
+                bound=bound,
+                loss=loss if pi is None else np.inf,
+                residual=found.high - found.low,
+                theorem=MACQUEEN,
+                lower=lower,
+                upper=upper,
+            ),
+            method=watch.method,
+            reason=watch.reason,
+            sweeps=watch.sweeps,
+            history=watch.trace,
+        )

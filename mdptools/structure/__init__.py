@@ -21,11 +21,17 @@ from ._classes import (
 )
 from ._components import EndComponent, end_components
 from ._graphs import adjacency, graph
+from ._graphs import state_mask as state_mask
+from ._order import Topology as Topology
+from ._order import backward_levels as backward_levels
+from ._order import predecessors as predecessors
+from ._order import topological_levels as topological_levels
 from ._reachability import (
     almost_surely_reach,
     attractor_policy,
     can_reach,
     every_policy_proper,
+    fewest_steps,
     improper_states,
     is_proper,
     reachable,
@@ -40,6 +46,7 @@ __all__ = [
     "communicating_classes",
     "end_components",
     "every_policy_proper",
+    "fewest_steps",
     "graph",
     "improper_states",
     "is_acyclic",

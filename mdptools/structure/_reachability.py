@@ -1,7 +1,7 @@
 """Reachability: where one can come, where one surely comes, and whether episodes end.
 
 Takes     an MDP, targets as a mask (S,) or indices, and pi (S, A) or pairs (S, A).
-Gives     masks (S,) and (S, A), actions (S,).
+Gives     masks (S,) and (S, A), actions and numbers of steps (S,).
 Source    Baier and Katoen (2008), section 10.6; de Alfaro (1997), chapter 3; Bertsekas and
           Tsitsiklis (1991) for proper policies.
 Not here  the probability of reaching and the time it takes (planning, hardness).
@@ -92,6 +92,41 @@ def can_reach(mdp: MDP, targets: ArrayLike, pairs: BoolSA | None = None) -> Bool
     goal = state_mask(mdp, targets, "targets")
     backward = reverse(step_graph(mdp, chosen_pairs(mdp, None, pairs)))
     return readonly(levels(backward, goal) >= 0)
+
+
+def fewest_steps(mdp: MDP, targets: ArrayLike, pairs: BoolSA | None = None) -> IntS:
+    """The fewest steps in which the targets can be reached from each state, with some luck.
+
+    Parameters
+    ----------
+    mdp : MDP
+    targets : (S,) array of bool, or indices
+    pairs : (S, A) array of bool, optional
+        The pairs that may be used. All allowed ones if omitted.
+
+    Returns
+    -------
+    (S,) array of int
+        0 on the targets; -1 where they cannot be reached.
+
+    Raises
+    ------
+    ModelError
+        If targets or pairs has the wrong shape, or an index is out of range.
+
+    Notes
+    -----
+    Breadth-first search along the edges, backwards. Time O(number of branches).
+
+    Examples
+    --------
+    >>> from mdptools import MDP
+    >>> mdp = MDP([[[0.5, 0.5, 0]], [[0, 1, 0]], [[0, 0, 1]]], [[1], [0], [0]], gamma=0.9)
+    >>> fewest_steps(mdp, [1])
+    array([ 1,  0, -1])
+    """
+    goal = state_mask(mdp, targets, "targets")
+    return readonly(levels(reverse(step_graph(mdp, chosen_pairs(mdp, None, pairs))), goal))
 
 
 def almost_surely_reach(
@@ -191,7 +226,7 @@ def attractor_policy(mdp: MDP, targets: ArrayLike, pairs: BoolSA | None = None) 
     goal = state_mask(mdp, targets, "targets")
     states, staying = almost_surely_reach(mdp, goal, pairs)
     staying = staying & ~goal[:, None]
-    level = levels(reverse(step_graph(mdp, staying)), goal)
+    level = fewest_steps(mdp, goal, staying)
     row, target = edges(mdp, staying)
     nearer = np.zeros(staying.size, dtype=np.bool_)
     nearer[row[level[target] < level[row // mdp.n_actions]]] = True

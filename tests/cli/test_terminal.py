@@ -77,3 +77,19 @@ def test_nothing_moves_in_a_pipe(capsys):
     with _terminal.busy("solving"):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_is_told_how_far_it_is(monkeypatch):
+    """But not at every word: nobody reads that fast.
+
+    Seen failing: with `say` that does nothing; with READ = 0.
+    """
+    shown = Output("utf-8", terminal=True)
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    clock = iter(range(1000))
+    monkeypatch.setattr(_terminal, "monotonic", lambda: 0.2 * next(clock))
+    with _terminal.busy("solving") as say:
+        for sweep in range(1, 10):
+            say(f"sweep {sweep}")
+    assert "solving: sweep 8 ..." in shown.text

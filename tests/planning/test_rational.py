@@ -206,13 +206,13 @@ def test_where_everybody_leaves_a_resting_place_at_a_loss():
 
     Seen failing: with the resting places left out of the improvement.
     """
-    from mdptools.planning import _rational, _total_reward
+    from mdptools.planning import _infinite, _rational
 
     end = [0.0, 0.0, 1.0]
     mdp = MDP([[[0, 1, 0], end], [[1, 0, 0], end], [end, end]], [[0, -1], [0, -1], [0, 0]], 1.0)
     leaving = np.array([1, 1, 0])
     model = _rational._Exact(mdp, "normalised", None)
-    assert _rational._improve(model, leaving, _total_reward.find_ends(mdp)).V == (0, 0, 0)
+    assert _rational._improve(model, leaving, _infinite.find_ends(mdp)).V == (0, 0, 0)
     assert listed(solve_exactly(mdp).V) == [0, 0, 0] == oracles.optimum(mdp).V
 
 

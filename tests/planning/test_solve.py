@@ -3,9 +3,11 @@
 import gymnasium
 import numpy as np
 import pytest
+from scipy import sparse
 
 from mdptools import MDP, ModelError, from_gymnasium, planning, solve
-from mdptools.problems import small
+from mdptools.planning import _solve
+from mdptools.problems import grid_world, small
 from properties import Case, assert_right
 
 
@@ -120,3 +122,45 @@ def test_planners_go_by_the_names_of_the_face():
 
     assert set(_solve.PLANNERS) < set(planning.__all__)
     assert all(_solve.PLANNERS[name] is getattr(planning, name) for name in _solve.PLANNERS)
+
+
+def one_way(n):
+    """Each state leads on, the last one is the end."""
+    P = sparse.csr_array((np.ones(n), (np.arange(n), np.minimum(np.arange(n) + 1, n - 1))))
+    return MDP(P, np.where(np.arange(n) < n - 1, -1.0, 0.0), 0.9)
+
+
+def there_and_back(n):
+    """A corridor of two lanes with the end at one end."""
+    grid = grid_world(["." * n, "." * (n - 1) + "G"], gamma=0.9, step_reward=-1.0)
+    return MDP(sparse.csr_array(grid.P.reshape(-1, grid.n_states)), grid.R, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("mdp", "far", "method", "why"),
+    [
+        (one_way(30), 500, "topological_value_iteration", "no strong component has more than"),
+        (there_and_back(30), 20, "gauss_seidel_value_iteration", "blocks backwards from there"),
+        (there_and_back(30), 500, "modified_policy_iteration", "P is sparse: an LU may fill in"),
+    ],
+)
+def test_large_sparse_models_with_ends_are_taken_in_their_order(mdp, far, method, why, monkeypatch):
+    """Seen failing: with the components not asked; with the depth not compared."""
+    for name, value in {"HUGE": 10, "SMALL": 5, "FAR": far, "WIDE": 2}.items():
+        monkeypatch.setattr(_solve, name, value)
+    solution = solve(mdp, tol=1e-6)
+    assert (solution.method, why in solution.reason) == (method, True)
+    assert_right(Case(mdp), solution)
+
+
+def test_infinite_values_can_be_kept():
+    """Seen failing: with the argument not handed on; without the check of the objective."""
+    P = [[[0, 0, 1], [0, 0, 1]], [[0, 1, 0], [0, 0, 1]], [[0, 0, 1], [0, 0, 1]]]
+    mdp = MDP(P, [[-1, -2], [2, 0], [0, 0]], gamma=1.0)
+    assert solve(mdp, infinite="keep").V.tolist() == [-1, np.inf, 0]
+    with pytest.raises(ModelError, match="infinite in state 1"):
+        solve(mdp)
+    with pytest.raises(
+        ModelError, match=r"infinite='keep' is for total reward; this .* discounted"
+    ):
+        solve(small(), infinite="keep")

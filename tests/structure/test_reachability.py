@@ -15,6 +15,7 @@ from mdptools.structure import (
     attractor_policy,
     can_reach,
     every_policy_proper,
+    fewest_steps,
     improper_states,
     is_proper,
     reachable,
@@ -105,6 +106,19 @@ def test_can_reach_follows_the_edges_backwards(models, pair_sets, few_states, ma
         drawn = digraph(mdp.n_states, steps, meant)
         expected = from_some(drawn.reverse(), targets)
         assert set(np.flatnonzero(can_reach(mdp, sorted(targets), given_pairs))) == expected
+
+
+@given(data=st.data())
+def test_fewest_steps_are_the_shortest_paths(models, pair_sets, few_states, mask, data):
+    """Seen failing: with the edges forward; with pairs ignored; with 0 where none leads."""
+    mdp, steps = data.draw(models())
+    pairs = data.draw(pair_sets(steps))
+    targets = data.draw(few_states(mdp))
+    for given_pairs, meant in [(None, set(steps)), (mask(mdp, pairs), pairs)]:
+        backwards = digraph(mdp.n_states, steps, meant).reverse()
+        paths = nx.multi_source_dijkstra_path_length(backwards, targets) if targets else {}
+        expected = [paths.get(s, -1) for s in range(mdp.n_states)]
+        assert fewest_steps(mdp, sorted(targets), given_pairs).tolist() == expected
 
 
 @given(data=st.data())
