@@ -11,15 +11,16 @@ The rooms, each of which imports only from those above it::
     kernel        transition kernels, dense or sparse
     model         MDP, the model, and RewardLaw, the branches behind its rewards
     structure     graphs, classes, end components, reachability, proper policies
-    policies      tables and the softmax family
+    policies      tables, and families that make them from parameters
     bellman       Bellman operators, one application each
     certificates  from a residual to a proved bound
     evaluation    values, visits and J of one policy
     planning      optimal values and policies
-    gradients     the exact derivative of J
+    gradients     exact derivatives of J: gradients, Hessians, Fisher information, surrogates
     sampling      trajectories, drawn many at a time
     estimators    returns and policy gradients from trajectories
     problems      ready-made models
+    transforms    new models from old ones, with the map of answers
     interop       models from other libraries
     verify        exact moments, targets, verdicts: where the exact and the sampled meet
     testing       strategies and models for tests; its files are imported by path
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from . import sampling as sampling
     from . import structure as structure
     from . import testing as testing
+    from . import transforms as transforms
     from . import verify as verify
     from .certificates import Certificate as Certificate
     from .errors import ConvergenceError as ConvergenceError
@@ -73,9 +75,33 @@ if TYPE_CHECKING:
     from .evaluation import occupancy as occupancy
     from .evaluation import return_distribution as return_distribution
     from .evaluation import return_moments as return_moments
+    from .gradients import Fisher as Fisher
     from .gradients import Gradient as Gradient
+    from .gradients import ImprovementBound as ImprovementBound
+    from .gradients import LogBarrier as LogBarrier
+    from .gradients import NaturalGradient as NaturalGradient
+    from .gradients import Objective as Objective
+    from .gradients import PerformanceDifference as PerformanceDifference
+    from .gradients import Surrogate as Surrogate
+    from .gradients import VectorField as VectorField
+    from .gradients import clipped_bound as clipped_bound
     from .gradients import direct_gradient as direct_gradient
+    from .gradients import fisher_information as fisher_information
+    from .gradients import hessian as hessian
+    from .gradients import hessian_vector_product as hessian_vector_product
+    from .gradients import log_barrier as log_barrier
+    from .gradients import max_divergence_bound as max_divergence_bound
+    from .gradients import mixture_bound as mixture_bound
+    from .gradients import natural_gradient as natural_gradient
+    from .gradients import objective as objective
+    from .gradients import performance_difference as performance_difference
     from .gradients import policy_gradient as policy_gradient
+    from .gradients import regularised_evaluation as regularised_evaluation
+    from .gradients import regularised_gradient as regularised_gradient
+    from .gradients import surrogate as surrogate
+    from .gradients import tv_improvement_bound as tv_improvement_bound
+    from .gradients import values_jacobian as values_jacobian
+    from .gradients import vector_field as vector_field
     from .interop import from_gymnasium as from_gymnasium
     from .model import MDP as MDP
     from .model import RewardLaw as RewardLaw
@@ -106,12 +132,21 @@ if TYPE_CHECKING:
     from .planning import topological_value_iteration as topological_value_iteration
     from .planning import total_reward as total_reward
     from .planning import value_iteration as value_iteration
+    from .policies import Callable as Callable
+    from .policies import Direct as Direct
     from .policies import Family as Family
+    from .policies import LogLinear as LogLinear
+    from .policies import Observation as Observation
+    from .policies import Sight as Sight
     from .policies import Softmax as Softmax
     from .policies import SoftmaxAt as SoftmaxAt
+    from .policies import Timed as Timed
     from .policies import check_policy as check_policy
     from .policies import deterministic_policy as deterministic_policy
     from .policies import epsilon_greedy as epsilon_greedy
+    from .policies import from_jax as from_jax
+    from .policies import from_torch as from_torch
+    from .policies import sight as sight
     from .policies import split_policy as split_policy
     from .policies import uniform_policy as uniform_policy
     from .sampling import Trajectories as Trajectories
@@ -136,6 +171,8 @@ if TYPE_CHECKING:
     from .structure import reachable as reachable
     from .structure import recurrent_classes as recurrent_classes
     from .structure import transient_states as transient_states
+    from .transforms import Memory as Memory
+    from .transforms import remember as remember
     from .verify import Verdict as Verdict
     from .verify import check_estimator as check_estimator
     from .verify import explain as explain
@@ -170,12 +207,21 @@ _NAMES = {
         "transient_states",
     ),
     "policies": (
+        "Callable",
+        "Direct",
         "Family",
+        "LogLinear",
+        "Observation",
+        "Sight",
         "Softmax",
         "SoftmaxAt",
+        "Timed",
         "check_policy",
         "deterministic_policy",
         "epsilon_greedy",
+        "from_jax",
+        "from_torch",
+        "sight",
         "split_policy",
         "uniform_policy",
     ),
@@ -219,10 +265,39 @@ _NAMES = {
         "total_reward",
         "value_iteration",
     ),
-    "gradients": ("Gradient", "direct_gradient", "policy_gradient"),
+    "gradients": (
+        "Fisher",
+        "Gradient",
+        "ImprovementBound",
+        "LogBarrier",
+        "NaturalGradient",
+        "Objective",
+        "PerformanceDifference",
+        "Surrogate",
+        "VectorField",
+        "clipped_bound",
+        "direct_gradient",
+        "fisher_information",
+        "hessian",
+        "hessian_vector_product",
+        "log_barrier",
+        "max_divergence_bound",
+        "mixture_bound",
+        "natural_gradient",
+        "objective",
+        "performance_difference",
+        "policy_gradient",
+        "regularised_evaluation",
+        "regularised_gradient",
+        "surrogate",
+        "tv_improvement_bound",
+        "values_jacobian",
+        "vector_field",
+    ),
     "sampling": ("Trajectories", "rollout"),
     "estimators": (),
     "problems": (),
+    "transforms": ("Memory", "remember"),
     "interop": ("from_gymnasium",),
     "verify": ("Verdict", "check_estimator", "explain"),
     "testing": (),

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import ModelError
-from ..policies import Family
+from ..policies import Family, sight
 from ..sampling import Trajectories
 from ._returns import (
     backward,
@@ -362,11 +362,14 @@ def _ratios_so_far(trajectories: Trajectories, family: Family, theta: Any) -> Fl
             f"logp is nan at step {t} of trajectory {i} ({len(unknown)} steps are so): without "
             f"the probabilities under which it acted there are no ratios. Give from_steps logp=."
         )
-    if batch.o is not None:
-        raise ModelError("ratios of policies that see observations only are not served here.")
-    pi = family.probs(theta)
+    pi, seen = family.probs(theta), sight(family, theta)
+    time, s = np.arange(batch.n_steps), batch.s[:, :-1]
+    if seen is not None and batch.o is not None:  # O(o | s) is in both, and cancels
+        chosen = seen.chosen(time, batch.o, batch.a)
+    else:
+        chosen = pi[time, s, batch.a] if pi.ndim == 3 else pi[s, batch.a]
     acted = np.where(batch.mask, np.exp(batch.logp), 1.0)
-    ratio = np.where(batch.mask, pi[batch.s[:, :-1], batch.a] / acted, 1.0)
+    ratio = np.where(batch.mask, chosen / acted, 1.0)
     products: FloatArray = np.cumprod(
         np.concatenate((np.ones((batch.n, 1)), ratio), axis=1), axis=1
     )

@@ -3,7 +3,7 @@
 Takes     an MDP and pi.
 Gives     (S, A), or (H, S, A) on a finite horizon; 0 at refused pairs.
 Source    differentiate J = sum_t gamma^t mu P_pi^t R_pi by pi(s, a): each visit of s counts with
-          what follows the action.
+          what follows the action. Average reward: `_average`.
 Not here  families (`_policy`).
 """
 
@@ -15,10 +15,12 @@ import numpy as np
 
 from ..arrays import EPS, FloatArray, FloatS, FloatSA, readonly
 from ..certificates import Certificate
-from ..checks import check_served
+from ..checks import check_model
 from ..errors import ModelError
 from ..evaluation import Evaluation, evaluate
 from ..model import MDP
+from ..policies import check_policy
+from ._average import check_one_class
 from ._gradient import Gradient
 
 THEOREM = (
@@ -33,20 +35,23 @@ def direct_gradient(mdp: MDP, pi: Any) -> Gradient:
     Parameters
     ----------
     mdp : MDP
-        Discounted, finite or total.
+        Of any objective.
     pi : (S, A) array_like, or (H, S, A) if the model has a horizon
 
     Returns
     -------
     Gradient
         ``value`` (S, A); on a finite horizon (H, S, A), also for a policy that does not depend on
-        time: its gradient is the sum over time.
+        time: its gradient is the sum over time. Average reward: ``d(s) Q(s, a)`` with the
+        differential Q; what it holds along a constant of each row means nothing there, for rows
+        that do not sum to one have no gain.
 
     Raises
     ------
     ModelError
-        As `evaluate`; and if the policy can rest for ever without reward, for then one visit more
-        or less has no finite effect.
+        As `evaluate`; if the policy can rest for ever without reward, for then one visit more or
+        less has no finite effect; average reward: if the policy has several recurrent classes,
+        which are named.
 
     Notes
     -----
@@ -59,8 +64,10 @@ def direct_gradient(mdp: MDP, pi: Any) -> Gradient:
     array([[4., 6.],
            [0., 0.]])
     """
-    check_served(mdp, "direct_gradient", "discounted", "finite", "total", instead="evaluate")
-    found = evaluate(mdp, pi)
+    check_model(mdp)
+    policy = check_policy(mdp, pi)
+    check_one_class(mdp, policy)
+    found = evaluate(mdp, policy)
     check_finite(mdp, found)
     Q = np.where(mdp.allowed, found.Q, 0.0)
     value = found.visits[..., None] * Q

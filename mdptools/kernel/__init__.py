@@ -31,6 +31,9 @@ from ._products import table as table
 from ._products import take as take
 from ._products import to_dense as to_dense
 from ._resolvent import Resolvent as Resolvent
+from ._stacks import expect_each as expect_each
+from ._stacks import mix_each as mix_each
+from ._stacks import push_each as push_each
 from ._storage import absorb as absorb
 from ._storage import as_kernel as as_kernel
 from ._storage import branches as branches

@@ -17,6 +17,7 @@ from ..model import MDP
 from ._family import Family
 from ._softmax import SoftmaxAt
 from ._tabular import check_policy
+from ._timed import Timed
 
 
 def split_policy(mdp: MDP, policy: Any) -> tuple[FloatSA, Family, Any]:
@@ -26,7 +27,8 @@ def split_policy(mdp: MDP, policy: Any) -> tuple[FloatSA, Family, Any]:
     ----------
     mdp : MDP
     policy : pi, (S, A) or (H, S, A); or a pair (family, theta)
-        A bare pi stands for the tabular softmax at theta = log pi.
+        A bare pi stands for the tabular softmax at theta = log pi, one for each time if pi has
+        several.
 
     Returns
     -------
@@ -55,4 +57,5 @@ def split_policy(mdp: MDP, policy: Any) -> tuple[FloatSA, Family, Any]:
     if isinstance(policy, tuple) and len(policy) == 2 and hasattr(policy[1], "pullback"):
         raise ModelError("policy is (theta, family); it must be (family, theta).")
     pi = check_policy(mdp, policy)
-    return pi, SoftmaxAt(mdp), pi
+    family = SoftmaxAt(mdp)
+    return pi, family if pi.ndim == 2 else Timed(mdp, family), pi

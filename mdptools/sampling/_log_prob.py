@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import EPS, FloatArray, IntArray
 from ..errors import ModelError
 from ..model import MDP
-from ..policies import Family, split_policy
+from ..policies import Family, Sight, sight, split_policy
 from ._trajectories import Trajectories
 
 
@@ -34,7 +34,8 @@ def trajectory_log_prob(mdp: MDP, policy: Any, trajectories: Trajectories) -> Fl
     (N,) array
         -inf where a trajectory is impossible. Where rewards are noisy (``reward_std``), their part
         is a density, for each unit of reward. Complex if theta is complex: derivatives by a complex
-        step pass through.
+        step pass through. Where the trajectories hold observations and the policy sees nothing
+        else, the probability of o is part of it.
 
     Raises
     ------
@@ -55,11 +56,13 @@ def trajectory_log_prob(mdp: MDP, policy: Any, trajectories: Trajectories) -> Fl
     >>> np.exp(trajectory_log_prob(mdp, [[1.0], [1.0]], batch))
     array([0.25, 0.  ])
     """
-    pi = _table(mdp, policy)
+    pi, seen = _acting(mdp, policy)
     _check_fits(mdp, trajectories)
     time, who = np.nonzero(trajectories.mask.T)
     s, a = trajectories.s[who, time], trajectories.a[who, time]
     chosen = pi[time, s, a] if pi.ndim == 3 else pi[s, a]
+    if seen is not None and trajectories.o is not None:
+        chosen = seen.prob(time, s, trajectories.o[who, time], a)
     follows = _of_branches(mdp, trajectories, time, who)
     with np.errstate(divide="ignore"):
         steps = np.log(chosen) + np.log(follows)
@@ -104,13 +107,14 @@ def trajectory_log_prob_gradient(
     return family.accumulate(theta, batch.s[:, :-1], batch.a, batch.mask.astype(float), batch.o)
 
 
-def _table(mdp: MDP, policy: Any) -> Any:
-    """pi, (S, A) or (H, S, A); complex if theta is."""
+def _acting(mdp: MDP, policy: Any) -> tuple[Any, Sight | None]:
+    """pi, (S, A) or (H, S, A), and what it sees; complex if theta is."""
     if isinstance(policy, tuple) and len(policy) == 2 and np.iscomplexobj(policy[1]):
         family, theta = policy
         split_policy(mdp, (family, np.real(theta)))  # for its checks
-        return family.probs(theta)
-    return split_policy(mdp, policy)[0]
+        return family.probs(theta), sight(family, theta)
+    pi, family, theta = split_policy(mdp, policy)
+    return pi, sight(family, theta)
 
 
 def _check_fits(mdp: MDP, trajectories: Trajectories) -> None:

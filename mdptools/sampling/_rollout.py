@@ -9,6 +9,7 @@ Not here  environments without a model.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..arrays import FloatArray, FloatSA, IntArray, as_floats
 from ..checks import check_count, check_rng, words_for_sum
 from ..errors import ModelError
 from ..model import MDP
-from ..policies import split_policy
+from ..policies import Sight, sight, split_policy
 from ..structure import improper_states, reachable
 from ._tables import StepTables, step_tables
 from ._trajectories import Trajectories
@@ -66,6 +67,7 @@ def rollout(
         ``s`` and ``a`` are int32. T is the horizon of a finite horizon (at most max_steps), else
         the length of the longest episode. Who reaches the horizon is `terminated`, with ``gamma *
         final(s_H)`` in the last reward. An episode that starts in a terminal state has length 0.
+        Where the family sees observations, ``o`` holds them and ``logp`` is log pi(a | o).
 
     Raises
     ------
@@ -91,7 +93,7 @@ def rollout(
     """
     n = check_count(n, "n")
     generator = check_rng(rng)
-    pi, _, _ = split_policy(mdp, policy)
+    pi, family, theta = split_policy(mdp, policy)
     limit = _NEVER if max_steps is None else check_count(max_steps, "max_steps")
     if mdp.horizon is not None:
         limit = min(limit, mdp.horizon)
@@ -109,7 +111,8 @@ def rollout(
     tables = step_tables(mdp, pi)
     walk = _Walk(mdp, tables, states, limit, cut)
     walk.run(generator)
-    return walk.trajectories(generator)
+    batch, seen = walk.trajectories(generator), sight(family, theta)
+    return batch if seen is None else _observed(batch, seen, generator)
 
 
 class _Walk:
@@ -219,6 +222,17 @@ class _Walk:
             places, halves = (np.concatenate(x[large:]) for x in (self.places, self.halves))
             for low in range(0, len(places), _BLOCK):
                 yield places[low : low + _BLOCK], halves[low : low + _BLOCK]
+
+
+def _observed(batch: Trajectories, seen: Sight, rng: Any) -> Trajectories:
+    """What was seen at each step: given its state and action nothing else depends on it."""
+    o: Any = np.zeros(batch.a.shape, dtype=np.int32)
+    logp = np.zeros(batch.a.shape)
+    time, who = np.nonzero(batch.mask.T)
+    s, a = batch.s[who, time], batch.a[who, time]
+    drawn = seen.draw(time, s, a, rng)
+    o[who, time], logp[who, time] = drawn, np.log(seen.chosen(time, drawn, a))
+    return replace(batch, o=o, logp=logp)
 
 
 def _zeros(n: int, n_steps: int) -> tuple[Any, Any, Any, Any, Any]:

@@ -177,7 +177,8 @@ def _without_own_reward(case: Case, factor: float) -> FloatArray:
 def _by_pi(case: Case, weights: FloatArray) -> FloatArray:
     """weights(s, a) visits(s) Q(s, a)."""
     pi, family, _ = split_policy(case.mdp, case.policy)
-    by_pi = direct_gradient(_ending(case), pi).value.sum(axis=0)
+    by_pi = direct_gradient(_ending(case), pi).value  # (H, S, A)
+    by_pi = by_pi if weights.ndim == 3 else by_pi.sum(axis=0)
     scaled: FloatArray = weights * by_pi / getattr(family, "temperature", 1.0)
     return scaled
 
@@ -195,8 +196,9 @@ def _no_ratio(case: Case) -> FloatArray:
     mdp = _ending(case)
     _, family, theta = split_policy(mdp, case.policy)
     b = check_policy(mdp, split_policy(mdp, case.behaviour)[0])
-    weight = (b * direct_gradient(mdp, b).value).sum(axis=0)  # (S, A)
-    total: FloatArray = np.tensordot(weight, family.score(theta), axes=2)
+    weight, score = b * direct_gradient(mdp, b).value, family.score(theta)  # (H, S, A), (.., D)
+    weight = weight if score.ndim == 4 else weight.sum(axis=0)
+    total: FloatArray = np.tensordot(weight, score, axes=weight.ndim)
     return total
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import FloatArray, FloatS, FloatSA, IntArray
 from ..errors import ModelError
 from ..model import MDP, RewardLaw
-from ..policies import split_policy
+from ..policies import Sight, sight, split_policy
 from ..sampling import Trajectories
 
 LONGEST = 1000  # a cap that nobody asked for is not longer
@@ -37,7 +37,8 @@ class Branches:
     next_state: IntArray
     reward: FloatArray
     prob: FloatArray  # b(a | s) P(s', r | s, a)
-    logp: FloatArray  # log b(a | s)
+    logp: FloatArray  # log b(a | s), or log b(a | o)
+    seen: IntArray | None = None  # what was seen, where b sees observations
 
 
 def noisy_law(mdp: MDP) -> RewardLaw:
@@ -56,8 +57,15 @@ def noisy_law(mdp: MDP) -> RewardLaw:
     return RewardLaw(offsets, law.next_state[twice], reward, prob)
 
 
-def branches_of(mdp: MDP, pi: FloatSA, law: RewardLaw, final: FloatS | None) -> Branches:
-    """Branches of positive probability, those equal in (a, s', r) merged."""
+def branches_of(
+    mdp: MDP,
+    pi: FloatSA,
+    law: RewardLaw,
+    final: FloatS | None,
+    seen: Sight | None = None,
+    t: int = 0,
+) -> Branches:
+    """Branches of positive probability, those equal in (o, a, s', r) merged."""
     row, prob = law.row, law.prob
     state, action = np.divmod(row, mdp.n_actions)
     prob = prob * pi[state, action]
@@ -72,6 +80,14 @@ def branches_of(mdp: MDP, pi: FloatSA, law: RewardLaw, final: FloatS | None) -> 
         prob = np.add.reduceat(prob, starts)
         row, follow, reward = row[starts], follow[starts], reward[starts]
     state, action = np.divmod(row, mdp.n_actions)
+    logp, shown = np.log(pi[state, action]), np.zeros(len(row), dtype=np.int64)
+    if seen is not None:  # one branch for each observation
+        given = seen.given(t, state, action)
+        which, k = np.nonzero(given)
+        row, follow, reward = row[which], follow[which], reward[which]
+        prob, shown = prob[which] * given[which, k], seen.seen[state[which], k]
+        state, action = state[which], action[which]
+        logp = np.log(seen.chosen(t, shown, action))
     ended = np.flatnonzero(mdp.terminal)
     order = np.argsort(np.concatenate((state, ended)), kind="stable")
 
@@ -86,7 +102,8 @@ def branches_of(mdp: MDP, pi: FloatSA, law: RewardLaw, final: FloatS | None) -> 
         next_state=joined(follow, ended),
         reward=joined(reward, 0.0),
         prob=joined(prob, 1.0),
-        logp=joined(np.log(pi[state, action]), 0.0),
+        logp=joined(logp, 0.0),
+        seen=None if seen is None else joined(shown, 0),
     )
 
 
@@ -102,7 +119,9 @@ class Tree:
 
     def __init__(self, mdp: MDP, policy: Any) -> None:
         self.mdp = mdp
-        self.pi: FloatSA = split_policy(mdp, policy)[0]
+        self.pi: FloatSA
+        self.pi, family, theta = split_policy(mdp, policy)
+        self._sight = sight(family, theta)
         self._law = noisy_law(mdp)
         self._made: dict[tuple[int, bool], Branches] = {}
 
@@ -113,7 +132,7 @@ class Tree:
         if key not in self._made:
             pi = self.pi[t] if self.pi.ndim == 3 else self.pi
             final = self.mdp.final if last else None
-            self._made[key] = branches_of(self.mdp, pi, self._law, final)
+            self._made[key] = branches_of(self.mdp, pi, self._law, final, self._sight, t)
         return self._made[key]
 
     def sizes(self) -> Iterator[tuple[int, bool]]:
@@ -191,6 +210,7 @@ class Tree:
         s = np.empty((length + 1, n), dtype=np.int64)
         a = np.empty((length, n), dtype=np.int64)
         r, logp = np.empty((length, n)), np.empty((length, n))
+        o = None if self._sight is None else np.zeros((length, n), dtype=np.int64)
         s[length] = level.last
         at: IntArray | slice = slice(None)
         node = level
@@ -200,6 +220,8 @@ class Tree:
             branch = node.branch[at]
             s[t], a[t] = step.state[branch], step.action[branch]
             r[t], logp[t] = step.reward[branch], step.logp[branch]
+            if o is not None and step.seen is not None:
+                o[t] = step.seen[branch]
             at = node.parent[at]
             node = node.before
         mask = ~self.mdp.terminal[s[:length]]
@@ -210,7 +232,7 @@ class Tree:
             s=s.T,
             a=a.T,
             r=r.T,
-            o=None,
+            o=None if o is None else o.T,
             mask=mask.T,
             terminated=ended,
             truncated=~ended,

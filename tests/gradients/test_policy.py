@@ -14,29 +14,9 @@ from mdptools.arrays import EPS
 from mdptools.gradients import direct_gradient, policy_gradient
 from mdptools.gradients._direct import product_bound
 from mdptools.structure import every_policy_proper
+from smooth import random_model
 
 OBJECTIVES = ["discounted", "finite", "total"]
-
-
-def random_model(seed, objective):
-    """S = 4 with a terminal state, refused actions and a start in it."""
-    rng = np.random.default_rng(seed)
-    n_states, n_actions = 4, 3
-    P = rng.dirichlet(np.full(n_states, 0.5), (n_states, n_actions))
-    R = rng.normal(size=(n_states, n_actions)) * 10.0 ** rng.integers(-3, 4)
-    P[-1], R[-1] = 0, 0
-    P[-1, :, -1] = 1
-    allowed = rng.random((n_states, n_actions)) < 0.8
-    allowed[np.arange(n_states), rng.integers(n_actions, size=n_states)] = True
-    final = rng.normal(size=n_states) * (np.arange(n_states) < n_states - 1)
-    gamma = float(rng.choice([0.5, 0.9, 0.99, 0.999, 0.9999]))
-    keywords = {
-        "discounted": {"gamma": gamma},
-        "finite": {"gamma": float(rng.choice([0.9, 1.0])), "horizon": 5, "final": final},
-        "total": {"gamma": 1.0},
-    }[objective]
-    mdp = MDP(P, R, mu=rng.dirichlet(np.ones(n_states)), allowed=allowed, **keywords)
-    return mdp, rng.normal(size=(n_states, n_actions))
 
 
 def longest(mdp, found):
@@ -179,19 +159,6 @@ def test_a_policy_that_rests_for_ever_has_no_gradient():
     mdp = MDP(P, [[0, 5], [0, 0]], gamma=1.0)
     with pytest.raises(ModelError, match=r"episodes go on for ever in state 0 \(1 such states\)"):
         direct_gradient(mdp, epsilon_greedy(mdp, [[1, 0], [1, 0]], 0.0))
-
-
-def test_average_reward_is_refused():
-    """d Q is a derivative only while the recurrent class stays one.
-
-    Seen failing: without `check_served`, in each of the two.
-    """
-    mdp = random_model(0, "discounted")[0].with_objective(average=True)
-    pi = np.full(mdp.R.shape, 1 / mdp.n_actions)
-    with pytest.raises(ModelError, match=r"direct_gradient serves .*this model's is average"):
-        direct_gradient(mdp, pi)
-    with pytest.raises(ModelError, match=r"policy_gradient serves .*this model's is average"):
-        policy_gradient(mdp, Softmax(mdp), np.zeros(mdp.R.shape))
 
 
 @pytest.mark.parametrize(

@@ -49,5 +49,14 @@ def test_what_is_neither_is_refused():
     with pytest.raises(ModelError, match=r"pi has shape \(2, 2\)"):
         split_policy(mdp, np.ones((2, 2)) / 2)
     timed = np.full((4, 3, 2), 0.5)
-    with pytest.raises(ModelError, match="a policy that depends on time has none"):
+    with pytest.raises(ModelError, match=r"one table .* For one at each time: Timed\(mdp"):
         SoftmaxAt(mdp).score(timed)
+
+
+def test_a_table_for_each_time_is_a_softmax_for_each_time():
+    """Seen failing: with SoftmaxAt for all tables (its scores are of one table)."""
+    mdp = model().with_objective(gamma=0.9, horizon=2)
+    tables = np.array([[[0.25, 0.75]] * 2 + [[0.0, 1.0]], [[1.0, 0.0]] * 2 + [[0.0, 1.0]]])
+    pi, family, theta = split_policy(mdp, tables)
+    assert np.array_equal(pi, tables) and family.shape == theta.shape == (2, 3, 2)
+    assert np.array_equal(family.score(theta)[1, :, :, 6:], SoftmaxAt(mdp).score(tables[1]))
