@@ -47,6 +47,7 @@ from ._storage import row_lengths as row_lengths
 from ._storage import row_sums as row_sums
 from ._storage import same as same
 from ._storage import shape as shape
+from ._storage import size as size
 from ._storage import stays as stays
 from ._storage import support as support
 from ._threads import workers as workers

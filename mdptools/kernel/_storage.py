@@ -127,6 +127,20 @@ def shape(P: Kernel) -> tuple[int, int]:
     return P.shape[1], P.shape[0] // P.shape[1]
 
 
+def size(P: Kernel) -> int:
+    """How many numbers a product with P reads; at least 1.
+
+    Parameters
+    ----------
+    P : kernel
+
+    Returns
+    -------
+    int
+    """
+    return max(int(P.size), 1)
+
+
 def branches(P: Kernel) -> tuple[IntArray, IntArray, FloatArray]:
     """Every nonzero of P: its row ``s*A + a``, its successor and its probability, in row order.
 

@@ -39,8 +39,9 @@ from ..structure import can_reach, end_components
 SWITCHES = 1_000
 """Improvements of an auxiliary policy after which it is given up; a handful is usual."""
 
-ASKED_STATES = 200
-"""States with ties for which it is asked whether they need to be visited again: a search each."""
+ASKED_STATES, ASKED_NUMBERS = 200, 20_000_000
+"""States, at most, of which it is asked whether they need not be visited again, and numbers of P
+that are read for it; of the others every action that may be taken once is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +304,9 @@ def _on_the_way(mdp: MDP, keeps: BoolSA, near: BoolSA) -> BoolSA:
         alone[component.states] = len(component.pairs) == len(component.states)
     once = keeps & ~kernel.stays(mdp.P) & ~alone[:, None]
     asked = np.flatnonzero((home >= 0) & (once & ~near).any(axis=1))
-    for s in asked[:ASKED_STATES]:
+    if len(settled) > 1:  # there is always another one
+        asked = asked[:0]
+    for s in asked[: max(1, min(ASKED_STATES, ASKED_NUMBERS // kernel.size(mdp.P)))]:
         others = near.copy()
         others[s] = False
         once[s] &= bool(end_components(mdp, pairs=others))

@@ -66,9 +66,7 @@ def affordable(mdp: MDP, price: int = 1, *, calls: int = 0, least: int = LEAST) 
     ``price`` is what a sweep costs, in those of value iteration; ``calls`` how many steps in Python
     it takes besides.
     """
-    rows = mdp.n_states * mdp.n_actions
-    numbers = rows * mdp.n_states if mdp.facts.dense else int(kernel.row_lengths(mdp.P).sum())
-    return max(int(WORK / ((numbers + OVERHEAD) * price + OVERHEAD * calls)), least)
+    return max(int(WORK / ((kernel.size(mdp.P) + OVERHEAD) * price + OVERHEAD * calls)), least)
 
 
 class Patience:
