@@ -22,6 +22,7 @@ from ..certificates import (
     Certificate,
     bracket,
     certify,
+    largest,
     mixing_roundoff,
 )
 from ..checks import check_count, check_served, check_tol, check_values
@@ -167,17 +168,18 @@ def soft_policy_iteration(
     V[mdp.terminal] = 0.0
     wanted = soft.tolerance(check_tol(tol), mdp.facts.time)
     watch = Watch("soft_policy_iteration", wanted, history, callback)
-    best, stuck = np.inf, False
+    stuck = False
     try:
         Q = backup(mdp, V)
         for iteration in range(1, max_iterations + 1):
-            V = soft.value(soft.policy(Q, soft.fold(Q)))
+            before, V = V, soft.value(soft.policy(Q, soft.fold(Q)))
             Q = backup(mdp, V)
             TV = soft.fold(Q)
             found = soft.bracket(V, Q, TV)
             watch.see(found.width)
-            stuck = not found.width < best  # in exact arithmetic it shrinks for ever
-            best = min(best, found.width)
+            # In exact arithmetic V rises until it is optimal; its bracket may widen on the way.
+            rises = iteration == 1 or largest(V - before) > found.roundoff
+            stuck = found.width <= 2 * found.floor or not rises
             if found.width <= wanted or stuck or iteration == max_iterations:
                 solution = soft.answer(Q, TV, found, watch)
                 if solution.certificate.bound <= wanted or stuck or iteration == max_iterations:

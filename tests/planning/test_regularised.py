@@ -5,6 +5,7 @@ from decimal import Decimal, getcontext
 import numpy as np
 import pytest
 
+import iterations
 from mdptools import MDP, ConvergenceError, ModelError, evaluate, solve
 from mdptools.bellman import mellowmax, soft_maximum
 from mdptools.planning import soft_policy_iteration, soft_value_iteration
@@ -175,3 +176,17 @@ def test_one_state_in_closed_form():
     closed = 2.0 * np.log(np.exp(0.5) + np.exp(1.5)) / 0.25
     found = soft_value_iteration(mdp, 2.0, tol=1e-11)
     assert abs(found.V[0] - closed) <= 1e-11
+
+
+def test_a_bracket_that_widens_on_the_way_is_not_the_end():
+    """V rises all the time, and its bracket widens once after the first policy.
+
+    Seen failing: with the end where the bracket does not shrink.
+    """
+    mdp = iterations.random_mdp(8)
+    tau = 0.05 * float(np.ptp(mdp.R[mdp.allowed]))
+    found = soft_policy_iteration(mdp, tau, history=True)
+    assert (np.diff(found.history) > 0).any()
+    other = soft_value_iteration(mdp, tau)
+    assert np.abs(found.V - other.V).max() <= found.certificate.bound + other.certificate.bound
+    assert found.certificate.bound < 1e-6
