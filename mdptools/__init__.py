@@ -23,6 +23,7 @@ The rooms, each of which imports only from those above it::
     transforms    new models from old ones, with the map of answers
     interop       models from other libraries
     verify        exact moments, targets, verdicts: where the exact and the sampled meet
+    studies       exact iterations of policies and values, beside what theorems promise
     testing       strategies and models for tests; its files are imported by path
     cli           the command ``mdptools``
 
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from . import problems as problems
     from . import sampling as sampling
     from . import structure as structure
+    from . import studies as studies
     from . import testing as testing
     from . import transforms as transforms
     from . import verify as verify
@@ -300,6 +302,7 @@ _NAMES = {
     "transforms": ("Memory", "remember"),
     "interop": ("from_gymnasium",),
     "verify": ("Verdict", "check_estimator", "explain"),
+    "studies": (),
     "testing": (),
 }
 _HOME = {name: room for room, names in _NAMES.items() for name in names}

@@ -15,10 +15,12 @@ from ..errors import ModelError
 from ..model import MDP
 from ._bandits import bandit, bernoulli_bandit
 from ._classic import chain, line_world, small
+from ._counterexamples import baird, tsitsiklis_van_roy
 from ._grids import grid_world
 from ._random import dirichlet, garnet
 
 _FUNCTIONS: tuple[Callable[..., MDP], ...] = (
+    baird,
     bandit,
     bernoulli_bandit,
     chain,
@@ -27,6 +29,7 @@ _FUNCTIONS: tuple[Callable[..., MDP], ...] = (
     grid_world,
     line_world,
     small,
+    tsitsiklis_van_roy,
 )
 _PROBLEMS = {function.__name__: function for function in _FUNCTIONS}
 

@@ -9,6 +9,7 @@ import pytest
 from mdptools import MDP, ModelError, problems
 
 OPTIONS = {
+    "baird": {},
     "bandit": {"means": [0.0, 1.0]},
     "bernoulli_bandit": {"probs": [0.0, 1.0]},
     "chain": {"n": 4},
@@ -17,12 +18,13 @@ OPTIONS = {
     "grid_world": {"text": "S.G"},
     "line_world": {},
     "small": {},
+    "tsitsiklis_van_roy": {},
 }
 
 
 def test_every_public_problem_has_its_name():
     """Seen failing: with `chain` left out of `_FUNCTIONS`; with `names` not sorted."""
-    others = {"make", "names", "options"}
+    others = {"make", "names", "options", "baird_features", "tsitsiklis_van_roy_features"}
     assert problems.names() == tuple(sorted(set(problems.__all__) - others)) == tuple(OPTIONS)
 
 
@@ -43,7 +45,7 @@ def test_options_are_the_parameters(name):
 @pytest.mark.parametrize("name", ["", "Chain", "make", "_find", "names", None, ["chain"]])
 def test_an_unknown_name_lists_what_exists(name):
     """Seen failing: with `getattr(problems, name)` for the table; without the str check."""
-    with pytest.raises(ModelError, match=r"there is no problem .* There are bandit, .*, small"):
+    with pytest.raises(ModelError, match=r"there is no problem .* There are baird, .*, small"):
         problems.make(name)
     with pytest.raises(ModelError, match="there is no problem"):
         problems.options(name)

@@ -1,0 +1,373 @@
+"""Expected TD, SARSA and Q-learning on tables: the mean of what a learner would do.
+
+Takes     a step size; a policy, or none for control; weights of states or pairs.
+Gives     rules: `TemporalDifference`, `Sarsa`, `QLearning`, `TargetTable`.
+Source    Sutton and Barto (2018), eqs. (6.2), (6.7) and (6.8), with expectations for samples;
+          TD(lambda): Tsitsiklis and Van Roy (1997).
+Not here  linear features (`_linear_rules`), sweeps of planners (`_sweep_rules`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..arrays import FloatArray, FloatS, FloatSA, readonly
+from ..bellman import backup, best_actions, expect_actions
+from ..checks import check_count, check_values
+from ..errors import ModelError
+from ..evaluation import Evaluation
+from ..model import MDP
+from ..policies import check_policy, deterministic_policy
+from ._steps import StepSize, check_step, step_at, words_for
+from ._value_tables import (
+    check_lam,
+    check_pairs,
+    check_target,
+    check_weights,
+    followed,
+    kept_finite,
+    start_pairs,
+    start_values,
+    td_error,
+    towards,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemporalDifference:
+    """V + step w (T_lam V - V): expected TD(lam) for one policy.
+
+    Parameters
+    ----------
+    pi : (S, A) array_like
+        The policy that is evaluated.
+    step_size : float in (0, inf), function of t, or Geometric
+    lam : float in [0, 1]
+        ``T_lam V - V = sum_k (gamma lam P_pi)^k (R_pi + gamma P_pi V - V)``. 0 is TD(0); 1 is
+        expected Monte Carlo: one step of size 1 is V^pi.
+    weights : (S,) array_like, optional
+        w >= 0, how often each state is updated; 1 if omitted (all at once).
+    V0 : (S,) array_like, reward units, optional
+        Zeros if omitted.
+
+    Notes
+    -----
+    Discounted or total reward. V stays 0 on terminal states. lam > 0 costs one LU factorisation of
+    ``I - gamma lam P_pi`` a step, O(S^3) if dense.
+
+    Examples
+    --------
+    >>> mdp = MDP([[[1.0]]], [[1.0]], gamma=0.5)
+    >>> rule = TemporalDifference([[1.0]], 0.5)
+    >>> rule.step(mdp, rule.step(mdp, rule.start(mdp)))
+    array([0.875])
+    """
+
+    pi: Any
+    step_size: StepSize = 1.0
+    lam: float = 0.0
+    weights: Any = None
+    V0: Any = None
+    kind: ClassVar[str] = "value"
+
+    def __post_init__(self) -> None:
+        check_step(self.step_size)
+        check_lam(self.lam)
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"expected TD({self.lam:g}), {words_for(self.step_size)}"
+
+    def step_size_at(self, mdp: MDP, t: int) -> float | None:
+        """The step size."""
+        return step_at(self.step_size, mdp, t)
+
+    def start(self, mdp: MDP) -> FloatArray:
+        """V0, or zeros; 0 on terminal states."""
+        return start_values(mdp, self.V0, "expected TD")
+
+    def policy(self, mdp: MDP, x: Any) -> FloatSA:
+        """The policy that is evaluated."""
+        return check_policy(mdp, self.pi)
+
+    def values(self, mdp: MDP, x: Any) -> FloatS:
+        """x itself."""
+        return check_values(x, "x", mdp.n_states)
+
+    def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
+        """The next V.
+
+        Parameters
+        ----------
+        mdp : MDP
+            Discounted or total.
+        x : (S,) array, reward units
+        t : int
+        found : Evaluation, optional
+            Not used: values are what is sought.
+
+        Returns
+        -------
+        (S,) array
+
+        Raises
+        ------
+        ModelError
+            If pi or the weights do not fit; if V leaves float64.
+        """
+        pi = check_policy(mdp, self.pi)
+        V = check_values(x, "x", mdp.n_states)
+        error = td_error(mdp, pi, V, self.lam)
+        weights = check_weights(self.weights, (mdp.n_states,))
+        return kept_finite(V + step_at(self.step_size, mdp, t) * weights * error, self.name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sarsa:
+    """Q + step w (R + gamma P sum_a pi Q - Q): expected SARSA.
+
+    Parameters
+    ----------
+    step_size : float in (0, inf), function of t, or Geometric
+    pi : (S, A) array_like, optional
+        The policy that is evaluated.
+    epsilon : float in [0, 1], optional
+        Instead of pi: the epsilon-greedy policy of Q itself.
+    weights : (S, A) array_like, optional
+        w >= 0, how often each pair is updated; 1 if omitted (all at once).
+    Q0 : (S, A) array_like, reward units, optional
+        Zeros if omitted.
+
+    Notes
+    -----
+    Discounted or total reward. Both backups are gamma-contractions: ``(1 - epsilon) max + epsilon
+    mean`` too.
+    """
+
+    step_size: StepSize = 1.0
+    pi: Any = None
+    epsilon: float | None = None
+    weights: Any = None
+    Q0: Any = None
+    kind: ClassVar[str] = "value"
+
+    def __post_init__(self) -> None:
+        check_step(self.step_size)
+        check_target(self.pi, self.epsilon)
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        greedy = "" if self.epsilon is None else f", epsilon {self.epsilon:g}"
+        return f"expected SARSA, {words_for(self.step_size)}{greedy}"
+
+    def step_size_at(self, mdp: MDP, t: int) -> float | None:
+        """The step size."""
+        return step_at(self.step_size, mdp, t)
+
+    def start(self, mdp: MDP) -> FloatArray:
+        """Q0, or zeros; -inf at refused pairs."""
+        return start_pairs(mdp, self.Q0, "expected SARSA")
+
+    def policy(self, mdp: MDP, x: Any) -> FloatSA:
+        """pi, or the epsilon-greedy policy of Q."""
+        return followed(mdp, check_pairs(mdp, x), self.pi, self.epsilon)
+
+    def values(self, mdp: MDP, x: Any) -> FloatS:
+        """sum_a pi Q."""
+        return expect_actions(self.policy(mdp, x), check_pairs(mdp, x))
+
+    def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
+        """The next Q.
+
+        Parameters
+        ----------
+        mdp : MDP
+            Discounted or total.
+        x : (S, A) array, reward units
+        t : int
+        found : Evaluation, optional
+            Not used.
+
+        Returns
+        -------
+        (S, A) array
+            -inf at refused pairs.
+
+        Raises
+        ------
+        ModelError
+            If pi or the weights do not fit; if Q leaves float64.
+        """
+        goal = backup(mdp, self.values(mdp, x))
+        eta = step_at(self.step_size, mdp, t)
+        return towards(mdp, check_pairs(mdp, x), goal, eta, self.weights, self.name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QLearning:
+    """Q + step w (R + gamma P max_a Q - Q): expected Q-learning.
+
+    Parameters
+    ----------
+    step_size : float in (0, inf), function of t, or Geometric
+        1 without weights is Q-iteration.
+    weights : (S, A) array_like, optional
+        w >= 0, how often each pair is updated; 1 if omitted (all at once).
+    Q0 : (S, A) array_like, reward units, optional
+        Zeros if omitted.
+
+    Notes
+    -----
+    Discounted or total reward. With ``step w <= 1`` the distance to Q* shrinks by ``1 - step min w
+    (1 - gamma)`` or more.
+    """
+
+    step_size: StepSize = 1.0
+    weights: Any = None
+    Q0: Any = None
+    kind: ClassVar[str] = "value"
+
+    def __post_init__(self) -> None:
+        check_step(self.step_size)
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"expected Q-learning, {words_for(self.step_size)}"
+
+    def step_size_at(self, mdp: MDP, t: int) -> float | None:
+        """The step size."""
+        return step_at(self.step_size, mdp, t)
+
+    def start(self, mdp: MDP) -> FloatArray:
+        """Q0, or zeros; -inf at refused pairs."""
+        return start_pairs(mdp, self.Q0, "expected Q-learning")
+
+    def policy(self, mdp: MDP, x: Any) -> FloatSA:
+        """The greedy policy of Q, the first of the best actions."""
+        return deterministic_policy(mdp, best_actions(check_pairs(mdp, x))[0])
+
+    def values(self, mdp: MDP, x: Any) -> FloatS:
+        """max_a Q."""
+        return best_actions(check_pairs(mdp, x))[1]
+
+    def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
+        """The next Q.
+
+        Parameters
+        ----------
+        mdp : MDP
+            Discounted or total.
+        x : (S, A) array, reward units
+        t : int
+        found : Evaluation, optional
+            Not used.
+
+        Returns
+        -------
+        (S, A) array
+            -inf at refused pairs.
+
+        Raises
+        ------
+        ModelError
+            If the weights do not fit; if Q leaves float64.
+        """
+        Q = check_pairs(mdp, x)
+        goal = backup(mdp, best_actions(Q)[1])
+        return towards(mdp, Q, goal, step_at(self.step_size, mdp, t), self.weights, self.name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetTable:
+    """Q + step w (R + gamma P V_target - Q), the target a copy of Q taken every so many updates.
+
+    Parameters
+    ----------
+    every : int
+        Updates between two copies. 1 is `QLearning` (or `Sarsa` for a pi); with many each copy is
+        one sweep of value iteration, but for ``(1 - step)^every``.
+    step_size : float in (0, inf), function of t, or Geometric
+    pi : (S, A) array_like, optional
+        Evaluate this policy; the maximum over actions if omitted.
+    weights : (S, A) array_like, optional
+        1 if omitted.
+    Q0 : (S, A) array_like, reward units, optional
+        Zeros if omitted.
+
+    Notes
+    -----
+    x is (2, S, A): Q and its target. The target is renewed before each step whose t is a multiple
+    of ``every``; Mnih et al. (2015), without a network.
+    """
+
+    every: int
+    step_size: StepSize = 1.0
+    pi: Any = None
+    weights: Any = None
+    Q0: Any = None
+    kind: ClassVar[str] = "value"
+
+    def __post_init__(self) -> None:
+        check_count(self.every, "every")
+        check_step(self.step_size)
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"target table every {self.every}, {words_for(self.step_size)}"
+
+    def step_size_at(self, mdp: MDP, t: int) -> float | None:
+        """The step size."""
+        return step_at(self.step_size, mdp, t)
+
+    def start(self, mdp: MDP) -> FloatArray:
+        """Q0, or zeros, twice; -inf at refused pairs."""
+        Q = start_pairs(mdp, self.Q0, "a target table")
+        return readonly(np.stack([Q, Q]))
+
+    def policy(self, mdp: MDP, x: Any) -> FloatSA:
+        """pi, or the greedy policy of Q."""
+        return followed(mdp, self._table(mdp, x, 0), self.pi, 0.0)
+
+    def values(self, mdp: MDP, x: Any) -> FloatS:
+        """max_a Q, or sum_a pi Q."""
+        return expect_actions(self.policy(mdp, x), self._table(mdp, x, 0))
+
+    def _table(self, mdp: MDP, x: Any, which: int) -> FloatSA:
+        if np.shape(x) != (2, mdp.n_states, mdp.n_actions):
+            raise ModelError(f"x has shape {np.shape(x)}; it must be (2, S, A): Q and its target.")
+        return check_pairs(mdp, x[which])
+
+    def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
+        """The next pair of tables.
+
+        Parameters
+        ----------
+        mdp : MDP
+            Discounted or total.
+        x : (2, S, A) array, reward units
+        t : int
+        found : Evaluation, optional
+            Not used.
+
+        Returns
+        -------
+        (2, S, A) array
+
+        Raises
+        ------
+        ModelError
+            If pi or the weights do not fit; if Q leaves float64.
+        """
+        Q = self._table(mdp, x, 0)
+        target = Q if t % self.every == 0 else self._table(mdp, x, 1)
+        V = expect_actions(followed(mdp, target, self.pi, 0.0), target)
+        eta = step_at(self.step_size, mdp, t)
+        new = towards(mdp, Q, backup(mdp, V), eta, self.weights, self.name)
+        return readonly(np.stack([new, target]))
