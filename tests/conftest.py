@@ -1,9 +1,16 @@
 """What every test runs under."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
 pytest.register_assert_rewrite("oracles", "properties", "mutants")
+
+# One worker for each processor (`--numprocesses` in pyproject.toml; 0 for a debugger), and one
+# thread in each: threads of linear algebra that wait for each other make small work slow.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 
 # The same examples every time, on every machine: a red test is red for everybody.
 settings.register_profile("mdptools", derandomize=True, deadline=None, database=None)
