@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 import oracles
 from mdptools import MDP, ConvergenceError, ModelError, total_reward
+from mdptools.planning import _episodes
 from mdptools.problems import line_world
 from mdptools.testing.strategies import mdps
 from properties import Case, assert_right
@@ -235,6 +236,18 @@ def test_a_way_to_a_resting_place():
     Seen failing: with resting places left out of what decides an episode.
     """
     assert total_reward(moves([[1], [2], [1]], [[-1], [0], [0]])).V.tolist() == [-1, 0, 0]
+
+
+def test_news_travel_far_between_two_policies():
+    """A corridor of 200 rooms, each with a dear door straight to the end and a cheap one onwards.
+
+    Seen failing: without the backups between two policies (one policy for each room).
+    """
+    n = 200
+    doors = [[s + 1, n] for s in range(n)] + [[n]]
+    solution = total_reward(moves(doors, [[-1, -1.5 * (n - s)] for s in range(n)] + [[0]]))
+    assert solution.V.tolist() == [float(s - n) for s in range(n + 1)]
+    assert solution.sweeps <= 1 + n // _episodes.BACKUPS + 1
 
 
 # --- infinite="keep" ------------------------------------------------------------------------------
