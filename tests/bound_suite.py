@@ -2,7 +2,7 @@
 
 Takes     a model and a seed.
 Gives     `Trace`s made by the bare iterations of `iterations`, and mutants of bounds.
-Source    THEORY's suite: 300 random and 30 structured models (`MDPTOOLS_BOUND_MODELS=300`).
+Source    300 random and 30 structured models (`MDPTOOLS_BOUND_MODELS=300`).
 Not here  the inequalities.
 """
 

@@ -3,8 +3,8 @@
 Takes     any object with P (S, A, S) array or (S*A, S) SciPy sparse, R (S, A), gamma, horizon, mu,
           final, allowed, terminal and objective (`mdptools.MDP` is one, a SimpleNamespace another).
           Floats are taken at their word: 0.1 means the 53-bit number that Python holds.
-Gives     nested lists of `fractions.Fraction` indexed like the arrays of DESIGN, with the floats
-          inf, -inf and nan where a value is infinite or undefined and -inf at refused pairs.
+Gives     nested lists of `fractions.Fraction` indexed like the arrays of the package, with the
+          floats inf, -inf and nan where a value is infinite or undefined and -inf at refused pairs.
           `floats` makes an array of them, `largest_error` compares exactly.
 Source    Puterman (1994), sections 4.5, 6.4 and 7.2; de Alfaro (1997) for end components.
 Not here  speed (S <= 8, please), error bounds, anything imported from mdptools.

@@ -170,7 +170,7 @@ def assert_optimal_actions(case, optimum, solution):
 
 
 def assert_shapes(mdp, solution):
-    """What DESIGN says of a solution's arrays."""
+    """What the docstring of `Solution` says of its arrays."""
     times = () if mdp.horizon is None else (mdp.horizon,)
     later = () if mdp.horizon is None else (mdp.horizon + 1,)
     pairs = (*times, mdp.n_states, mdp.n_actions)

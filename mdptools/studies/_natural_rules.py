@@ -313,5 +313,16 @@ def _temperature(family: Any) -> float | None:
 
 
 def check_tau(tau: Any) -> None:
+    """Pass if ``tau`` is a number >= 0; else raise ModelError.
+
+    Parameters
+    ----------
+    tau : float, reward units
+
+    Raises
+    ------
+    ModelError
+        Saying what it is instead.
+    """
     if not 0 <= number_or_nan(tau) < np.inf:
         raise ModelError(f"tau is {tau!r:.80}; it must be a number >= 0, in reward units.")

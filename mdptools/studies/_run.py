@@ -2,7 +2,7 @@
 
 Takes     a discounted model, one rule or several, a number of steps.
 Gives     a `Study`.
-Source    DESIGN: a rule is start, step, policy, values.
+Source    a rule is start, step, policy and values, see `Rule`.
 Not here  the rules (`_*_rules`), what is made of their traces (`_study`, `_bounds_*`).
 """
 

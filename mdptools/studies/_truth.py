@@ -74,7 +74,7 @@ class Truth:
 
     @cached_property
     def n_live(self) -> int:
-        """THEORY's S: the number of states that are not terminal."""
+        """The S of the bounds: the number of states that are not terminal."""
         return int(self.live.sum())
 
     @cached_property

@@ -21,7 +21,7 @@ SMOOTH = [case for case in CASES if case[0] in ("discounted", "finite") or not c
 
 
 def tolerance(mdp, pi, tau=0.0):
-    """100 eps s L, s = 10 max(|R|, |V|) L: THEORY's rule, L = 1 / (1 - gamma) if discounted."""
+    """100 eps s L, s = 10 max(|R|, |V|) L: L = 1 / (1 - gamma) if discounted."""
     V, _, _ = smooth.solved(mdp, pi, tau)
     time = smooth.duration(mdp, pi)
     scale = max(np.abs(mdp.R).max(), np.abs(V).max(), tau * np.log(mdp.n_actions))
