@@ -597,6 +597,20 @@ def test_the_resolvent_solves_both_ways(data):
         assert close(inverse.solve_adjoint(b), visits)
 
 
+def test_a_chain_in_fortran_order_is_solved_too():
+    """Seen failing: with `chain * -gamma`, which keeps the order of the chain, so that the ones
+    were added to a copy of the diagonal."""
+    rng = np.random.default_rng(0)
+    chain = rng.dirichlet(np.ones(5), size=5)
+    b = rng.normal(size=5)
+    expected = np.linalg.solve(np.eye(5) - 0.9 * chain, b)
+    found = kernel.Resolvent(np.asfortranarray(chain), 0.9)
+    np.testing.assert_allclose(found.solve(b), expected, rtol=1e-12)
+    wider = np.concatenate((chain, np.ones((5, 1))), axis=1)
+    part = kernel.columns(wider, np.arange(6) < 5)
+    np.testing.assert_allclose(kernel.Resolvent(part, 0.9).solve(b), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("form", KEEPERS)
 def test_a_singular_matrix_is_an_arithmetic_error(form):
     """Seen failing: without the question about `info` (dense); with RuntimeError let through."""

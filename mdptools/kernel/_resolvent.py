@@ -68,7 +68,8 @@ class Resolvent:
         self._matrix: Any = None
         if isinstance(chain, np.ndarray):
             dgetrf, _ = _lapack()
-            matrix = chain * -gamma
+            # In C order, whatever the chain's is: else `reshape` below would be a copy.
+            matrix = np.multiply(chain, -gamma, order="C")
             diagonal = matrix.reshape(-1)[:: len(matrix) + 1]
             diagonal += 1.0
             # The transpose of a C-ordered array is what LAPACK wants: no copy is made.
