@@ -14,6 +14,7 @@ from ..arrays import FloatArray, readonly
 from ..checks import number_or_nan
 from ..errors import ModelError
 from ..model import MDP
+from ._arguments import discount_below_one
 
 
 def baird(*, gamma: float = 0.99) -> MDP:
@@ -49,7 +50,7 @@ def baird(*, gamma: float = 0.99) -> MDP:
     >>> mdp.n_states, mdp.action_names, mdp.gamma
     (7, ('dashed', 'solid'), 0.99)
     """
-    _check_discount(gamma)
+    discount_below_one(gamma)
     P = np.zeros((7, 2, 7))
     P[:, 0, :6] = 1 / 6
     P[:, 1, 6] = 1
@@ -148,8 +149,3 @@ def tsitsiklis_van_roy_features() -> FloatArray:
     array([1., 2., 0.])
     """
     return readonly(np.array([[1.0], [2.0], [0.0]]))
-
-
-def _check_discount(gamma: float) -> None:
-    if not 0 <= number_or_nan(gamma) < 1:
-        raise ModelError(f"gamma is {gamma!r:.80}; it must be in [0, 1): nothing ends here.")

@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import number_or_nan
 from ..errors import ModelError
 from ..model import MDP
+from ._arguments import finite
 
 FREE = ".F"
 """Cells in which nothing happens; F is the frozen surface of Gymnasium's maps."""
 
 # Each action with its step (rows, columns), in Gymnasium's order: the two ways to slip off course
 # are the neighbours in this circle.
-_MOVES = {"left": (0, -1), "down": (1, 0), "right": (0, 1), "up": (-1, 0)}
+MOVES = {"left": (0, -1), "down": (1, 0), "right": (0, 1), "up": (-1, 0)}
 
 
 def grid_world(
@@ -101,7 +101,7 @@ def grid_world(
     rewards = _read_legend(legend)
     rows = _read_map(text)
     _check_letters(rows, rewards, terminal, walls, start)
-    slip, step_reward = _number(slip, "slip"), _number(step_reward, "step_reward")
+    slip, step_reward = finite(slip, "slip"), finite(step_reward, "step_reward")
     if not 0 <= slip <= 1:
         raise ModelError(f"slip is {slip:g}; it must be a probability.")
     cells = [
@@ -113,7 +113,7 @@ def grid_world(
     if all(ends):
         raise ModelError("the map has no cell in which to move: all are walls or terminal.")
 
-    moves = list(_MOVES.values())
+    moves = list(MOVES.values())
     outcomes: list[list[list[tuple[float, int, float, bool]]]] = []
     for s, (i, j) in enumerate(cells):
         if ends[s]:
@@ -141,7 +141,7 @@ def grid_world(
         mu=starts / starts.sum() if starts.any() else None,
         terminal=np.array(ends),
         state_names=[f"({i}, {j})" for i, j in cells],
-        action_names=tuple(_MOVES),
+        action_names=tuple(MOVES),
         layout=shape if len(cells) == shape[0] * shape[1] else cells,
     )
 
@@ -175,15 +175,7 @@ def _read_legend(legend: Any) -> dict[str, float]:
     for letter in legend:
         if not isinstance(letter, str) or len(letter) != 1:
             raise ModelError(f"legend has the key {letter!r}; it must be one letter.")
-    return {letter: _number(pay, f"legend[{letter!r}]") for letter, pay in legend.items()}
-
-
-def _number(x: Any, name: str) -> float:
-    """A finite float."""
-    value = number_or_nan(x)
-    if not np.isfinite(value):
-        raise ModelError(f"{name} is {x!r:.80}; it must be a finite number.")
-    return value
+    return {letter: finite(pay, f"legend[{letter!r}]") for letter, pay in legend.items()}
 
 
 def _check_letters(

@@ -16,20 +16,97 @@ from ..model import MDP
 from ._bandits import bandit, bernoulli_bandit
 from ._classic import chain, line_world, small
 from ._counterexamples import baird, tsitsiklis_van_roy
+from ._decisions import (
+    forest,
+    inventory,
+    machine_replacement,
+    polytope,
+    taxicab,
+    toymaker,
+    two_state,
+)
 from ._grids import grid_world
 from ._random import dirichlet, garnet
+from ._random_families import ergodic, layered, ring
+from ._services import access_control, jacks_car_rental
+from ._structures import (
+    bisimilar,
+    discount_mismatch,
+    improper,
+    model_fail,
+    model_win,
+    multichain,
+    negative_cost_cycle,
+    two_cycle,
+    weakly_communicating,
+    zero_cost_cycle,
+)
+from ._walks import (
+    combination_lock,
+    deep_sea,
+    fair_walk,
+    gambler,
+    random_walk,
+    riverswim,
+    slow_reachability,
+)
+from ._worlds import (
+    cliff_walking,
+    four_rooms,
+    frozen_lake,
+    russell_norvig,
+    small_gridworld,
+    sutton_grid,
+    windy_gridworld,
+)
 
 _FUNCTIONS: tuple[Callable[..., MDP], ...] = (
+    access_control,
     baird,
     bandit,
     bernoulli_bandit,
+    bisimilar,
     chain,
+    cliff_walking,
+    combination_lock,
+    deep_sea,
     dirichlet,
+    discount_mismatch,
+    ergodic,
+    fair_walk,
+    forest,
+    four_rooms,
+    frozen_lake,
+    gambler,
     garnet,
     grid_world,
+    improper,
+    inventory,
+    jacks_car_rental,
+    layered,
     line_world,
+    machine_replacement,
+    model_fail,
+    model_win,
+    multichain,
+    negative_cost_cycle,
+    polytope,
+    random_walk,
+    ring,
+    riverswim,
+    russell_norvig,
+    slow_reachability,
     small,
+    small_gridworld,
+    sutton_grid,
+    taxicab,
+    toymaker,
     tsitsiklis_van_roy,
+    two_cycle,
+    two_state,
+    weakly_communicating,
+    windy_gridworld,
+    zero_cost_cycle,
 )
 _PROBLEMS = {function.__name__: function for function in _FUNCTIONS}
 
