@@ -10,6 +10,7 @@ Not here  models from other libraries (interop), changes of a model (transforms)
 from __future__ import annotations
 
 from ._bandits import bandit, bernoulli_bandit
+from ._cartpole import cartpole
 from ._classic import chain, line_world, small
 from ._counterexamples import baird, baird_features, tsitsiklis_van_roy, tsitsiklis_van_roy_features
 from ._decisions import (
@@ -65,6 +66,7 @@ __all__ = [
     "bandit",
     "bernoulli_bandit",
     "bisimilar",
+    "cartpole",
     "chain",
     "cliff_walking",
     "combination_lock",

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import ModelError
 from ..model import MDP
 from ._bandits import bandit, bernoulli_bandit
+from ._cartpole import cartpole
 from ._classic import chain, line_world, small
 from ._counterexamples import baird, tsitsiklis_van_roy
 from ._decisions import (
@@ -66,6 +67,7 @@ _FUNCTIONS: tuple[Callable[..., MDP], ...] = (
     bandit,
     bernoulli_bandit,
     bisimilar,
+    cartpole,
     chain,
     cliff_walking,
     combination_lock,
