@@ -29,6 +29,7 @@ from ._registry import make, names, options
 from ._services import access_control, jacks_car_rental
 from ._structures import (
     bisimilar,
+    cancelling_cycle,
     discount_mismatch,
     improper,
     model_fail,
@@ -66,6 +67,7 @@ __all__ = [
     "bandit",
     "bernoulli_bandit",
     "bisimilar",
+    "cancelling_cycle",
     "cartpole",
     "chain",
     "cliff_walking",

@@ -32,6 +32,7 @@ from ._random_families import ergodic, layered, ring
 from ._services import access_control, jacks_car_rental
 from ._structures import (
     bisimilar,
+    cancelling_cycle,
     discount_mismatch,
     improper,
     model_fail,
@@ -67,6 +68,7 @@ _FUNCTIONS: tuple[Callable[..., MDP], ...] = (
     bandit,
     bernoulli_bandit,
     bisimilar,
+    cancelling_cycle,
     cartpole,
     chain,
     cliff_walking,

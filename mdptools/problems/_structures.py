@@ -248,6 +248,48 @@ def negative_cost_cycle(*, gain: float = 1.0) -> MDP:
     )
 
 
+def cancelling_cycle(*, prize: float = 5.0) -> MDP:
+    """A round trip whose reward and cost cancel, and a prize for leaving.
+
+    Going over costs 1, coming back earns 1; leaving, from the first state, pays the prize.
+
+    Parameters
+    ----------
+    prize : float, reward units
+
+    Returns
+    -------
+    MDP
+        V* is ``prize``, ``prize + 1``, 0 if the prize is positive: in the second state there is no
+        choice but to come back.
+
+    Raises
+    ------
+    ModelError
+        If prize is not finite.
+
+    Notes
+    -----
+    As costs of one sign and the other, this is a case on which iteration from 0 stops too early:
+    Storm 2.0 answers 3.5 instead of 6 for the second state.
+
+    Examples
+    --------
+    >>> cancelling_cycle().R
+    array([[-1.,  5.],
+           [ 1.,  1.],
+           [ 0.,  0.]])
+    """
+    prize = finite(prize, "prize")
+    return MDP(
+        one_successor(np.array([[1, 2], [0, 0], [2, 2]])),
+        [[-1.0, prize], [1.0, 1.0], [0.0, 0.0]],
+        1.0,
+        terminal=[2],
+        action_names=("round", "leave"),
+    )
+
+
 def bisimilar(copies: int = 3, *, gamma: float = 0.9) -> MDP:
     """A model of two states in which the second stands there several times.
 

@@ -137,6 +137,7 @@ TABLE = [
     Published("zero_cost_cycle", "V*", optimum("zero_cost_cycle"), [1, 1, 0], 1e-9, "its formula"),
     Published("zero_cost_cycle", "V* of a fine", optimum("zero_cost_cycle", prize=-1.0), [0, 0, 0],
               1e-9, "its formula"),
+    Published("cancelling_cycle", "V*", optimum("cancelling_cycle"), [5, 6, 0], 1e-9, "formula"),
     Published("bisimilar", "V*(0)", optimum("bisimilar", 0), 0.9 / 0.19, 1e-9, "its formula"),
     Published("model_fail", "J*", start("model_fail"), 1, 1e-9, "its formula"),
     Published("model_win", "J*", start("model_win"), 2.0, 1e-9, "0.2 at each second step"),
