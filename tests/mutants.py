@@ -180,7 +180,7 @@ MUTANTS = [
     # --- total reward
     Mutant(
         "V itself for the upper bound", "total of decimals", (
-            Edit(EPISODES, "upper=problem.spread(upper)", "upper=problem.spread(search.v)"),
+            Edit(EPISODES, "above = problem.spread(upper)", "above = problem.spread(search.v)"),
             Edit(ENDING, "4 * EPS * np.abs(np.where(finite, V, 0.0))", "0.0"),
         ),
     ),

@@ -29,6 +29,15 @@ def test_stacks_are_what_single_products_are(sparse):
         assert chains[n] == pytest.approx(kernel.to_dense(kernel.mix(P, pi[n])))
 
 
+def test_kernels_of_one_shape_are_one_array():
+    """Seen failing: with actions before states."""
+    P = np.random.default_rng(1).dirichlet(np.ones(4), (4, 3))
+    Q = np.random.default_rng(2).dirichlet(np.ones(4), (4, 3))
+    stacked = kernel.tensors([P, csr_array(Q.reshape(12, 4))])
+    np.testing.assert_array_equal(stacked, [P, Q])
+    assert stacked.base is not P
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("large", [0, 10_000])
 def test_a_resolvent_solves_for_many_columns(sparse, large, monkeypatch):

@@ -23,6 +23,7 @@ from ._products import expect_in_blocks as expect_in_blocks
 from ._products import first_rows as first_rows
 from ._products import lump as lump
 from ._products import mix as mix
+from ._products import of_rows as of_rows
 from ._products import pick as pick
 from ._products import push as push
 from ._products import restrict as restrict
@@ -34,6 +35,7 @@ from ._resolvent import Resolvent as Resolvent
 from ._stacks import expect_each as expect_each
 from ._stacks import mix_each as mix_each
 from ._stacks import push_each as push_each
+from ._stacks import tensors as tensors
 from ._storage import absorb as absorb
 from ._storage import as_kernel as as_kernel
 from ._storage import branches as branches

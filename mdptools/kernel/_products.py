@@ -313,6 +313,23 @@ def among(P: Kernel, states: IntArray) -> Kernel:
     return sparse
 
 
+def of_rows(rows: Chain, n_actions: int) -> Kernel:
+    """A matrix with a row for each pair, ``s*A + a``, as a kernel.
+
+    Parameters
+    ----------
+    rows : (S*A, S) array or csr_array
+    n_actions : int
+
+    Returns
+    -------
+    kernel
+    """
+    if not isinstance(rows, np.ndarray):
+        return rows
+    return rows.reshape(-1, n_actions, rows.shape[1])
+
+
 def columns(chain: Chain, kept: BoolS) -> Chain:
     """The columns of a matrix that are ``kept``.
 

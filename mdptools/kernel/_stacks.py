@@ -8,6 +8,7 @@ Not here  one vector at a time, on several threads where it is long (`_products`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,3 +76,20 @@ def mix_each(P: Kernel, pi: FloatArray) -> FloatArray:
         dense: FloatArray = np.matmul(pi.transpose(1, 0, 2), P).transpose(1, 0, 2)
         return dense
     return np.stack([to_dense(mix(P, one)) for one in pi])
+
+
+def tensors(kernels: Sequence[Kernel]) -> FloatArray:
+    """Many kernels of one shape as one dense array.
+
+    Parameters
+    ----------
+    kernels : sequence of N kernels
+
+    Returns
+    -------
+    (N, S, A, S) array
+        A new one.
+    """
+    n_states, n_actions = shape(kernels[0])
+    dense = [P if isinstance(P, np.ndarray) else P.toarray() for P in kernels]
+    return np.stack([P.reshape(n_states, n_actions, n_states) for P in dense])

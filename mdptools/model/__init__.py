@@ -8,6 +8,7 @@ Not here  what the model implies: structure, values, optima.
 """
 
 from ._law import RewardLaw
+from ._law import law_of as law_of
 from ._mdp import MDP, Facts
 from ._text import dumps
 

@@ -24,7 +24,7 @@ from ..policies import check_policy
 from ..structure import recurrent_classes
 from ._average_bounds import Components, find_components, optimal_pairs, upper_gain
 from ._solution import RELATIVE_TOL, Solution, one_hot, within
-from ._watch import STOPPED, Callback, Watch
+from ._watch import Callback, Watch
 
 BRACKET = (
     "g^pi <= g* <= g~ for every g~ >= P g~ that is constant and >= max (R + P h - h) on each end "
@@ -101,31 +101,34 @@ def average_policy_iteration(
     parts = find_components(mdp)
     seen: set[bytes] = set()
     last: tuple[IntS, Evaluation] | None = None  # a policy and its own values, never one without
-    stable = False
-    try:
-        for iteration in range(1, max_iterations + 1):
+
+    def search() -> bool:
+        nonlocal actions, last
+        while True:
             found = evaluate(mdp, one_hot(actions, mdp.n_actions))
             last = actions, found
             watch.see(_bounds(mdp, parts, found).bound if watch.looks else 0.0)
             seen.add(actions.tobytes())
             improved = _improved(mdp, actions, found)
             stable = improved.tobytes() in seen  # the same again, or one of before: round-off
-            if stable or iteration == max_iterations:
-                break
+            if stable or watch.sweeps >= max_iterations:
+                return stable
             actions = improved
-    except STOPPED as signal:
-        watch.stopped_by(signal)
-    if last is None:  # stopped before there was anything
-        last = actions, evaluate(mdp, one_hot(actions, mdp.n_actions))
-    solution = _finish(mdp, parts, *last, watch)
-    return within(
-        solution,
-        tol,
-        wanted,
-        floor=solution.certificate.bound if stable else None,
-        cure=f"max_iterations = {max_iterations} were not enough",
-        stopped=watch.stopped,
-    )
+
+    def finish(stable: bool | None) -> Solution:
+        # Stopped before there was anything, the first policy is evaluated.
+        found = last or (actions, evaluate(mdp, one_hot(actions, mdp.n_actions)))
+        solution = _finish(mdp, parts, *found, watch)
+        return within(
+            solution,
+            tol,
+            wanted,
+            floor=solution.certificate.bound if stable else None,
+            cure=f"max_iterations = {max_iterations} were not enough",
+            stopped=watch.stopped,
+        )
+
+    return watch.answer(search, finish)
 
 
 def _first_actions(mdp: MDP, V0: Any, pi0: Any) -> IntS:

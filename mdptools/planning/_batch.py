@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import kernel
 from ..arrays import EPS, FloatArray, IntArray, as_floats, readonly
 from ..checks import check_count, check_tol
 from ..errors import ConvergenceError, ModelError
@@ -163,26 +164,25 @@ def _solve_chunk(
     """Policy iteration of a stack of models; those that are done are taken out."""
     n, n_states, n_actions, _ = tensors.shape
     flat = tensors.reshape(n, n_states * n_actions, n_states)
-    rows = np.arange(n_states) * n_actions
+    rows = tensors.reshape(-1, n_states)
+    first = kernel.first_rows(n * n_states, n_actions).reshape(n, n_states)  # plus an action
     out_V, out_Q = np.zeros((n, n_states)), np.zeros(R.shape)
     out_actions, sweeps = np.zeros((n, n_states), dtype=np.int64), np.zeros(n, dtype=np.int64)
     bound, size = np.zeros(n), np.abs(R).reshape(n, -1).max(axis=1)
     left = np.arange(n)
     actions = _first_actions(flat, R, gamma)
     for iteration in range(1, max_iterations + 1):
-        which = left[:, None]
-        chain = flat[which, rows + actions]
+        pairs = first[left] + actions
+        chain = rows[pairs]
         chain *= -gamma[left, None, None]
-        chain[:, np.arange(n_states), np.arange(n_states)] += 1
-        r = R.reshape(n, -1)[which, rows + actions]
-        V = np.linalg.solve(chain, r[:, :, None])[:, :, 0]
+        chain.reshape(len(left), -1)[:, :: n_states + 1] += 1  # the diagonals
+        V = np.linalg.solve(chain, R.take(pairs)[:, :, None])[:, :, 0]
         active = flat if len(left) == n else flat[left]
         Q = np.matmul(active, V[:, :, None])[:, :, 0].reshape(len(left), n_states, n_actions)
         Q *= gamma[left, None, None]
         Q += R[left]
         greedy = Q.argmax(axis=2)
-        best = np.take_along_axis(Q, greedy[:, :, None], axis=2)[:, :, 0]
-        chosen = np.take_along_axis(Q, actions[:, :, None], axis=2)[:, :, 0]
+        best, chosen = (Q.take(first[: len(left)] + taken) for taken in (greedy, actions))
         roundoff, proved = _bound(V, best, chosen, size[left], gamma[left], defect[left])
         better = best > chosen + 2 * roundoff[:, None]
         done = ~better.any(axis=1) | (iteration == max_iterations)
@@ -197,10 +197,14 @@ def _solve_chunk(
 
 def _first_actions(flat: FloatArray, R: FloatArray, gamma: FloatArray) -> IntArray:
     """Greedy after a few backups of 0, each of which costs less than a policy's evaluation."""
-    best = R.max(axis=2)
+    n, n_states, n_actions = R.shape
+    first = kernel.first_rows(n * n_states, n_actions).reshape(n, n_states)
+    Q = R
     for _ in range(WARM_UP):
-        Q = R + gamma[:, None, None] * np.matmul(flat, best[:, :, None]).reshape(R.shape)
-        best = Q.max(axis=2)
+        best = Q.take(first + Q.argmax(axis=2))  # for few actions much quicker than max
+        Q = np.matmul(flat, best[:, :, None]).reshape(R.shape)
+        Q *= gamma[:, None, None]
+        Q += R
     actions: IntArray = Q.argmax(axis=2)
     return actions
 

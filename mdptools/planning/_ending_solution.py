@@ -22,7 +22,12 @@ from ._watch import Watch
 
 BRACKET = (
     "L <= V^pi <= V* <= W for every L <= R_pi + P_pi L and every W >= R + P W that is constant and "
-    ">= 0 where resting is free (induction over the steps of any policy that ends)"
+    ">= 0 where resting is free (induction over the steps of any policy that ends); if one can "
+    "stay for long, for P with each row divided by its sum"
+)
+BRACKET_DISCOUNTED = (
+    "L <= V^pi <= V* <= W for every L <= R_pi + gamma P_pi L and every W >= R + gamma P W "
+    "(monotone contractions), both checked in each state"
 )
 
 
@@ -47,7 +52,7 @@ def ending_solution(
     wanted: float,
     cure: str,
     minimise: bool = False,
-    within_range: tuple[float, float] = (-np.inf, np.inf),
+    within_range: tuple[float, float] | tuple[FloatS, FloatS] = (-np.inf, np.inf),
 ) -> Solution:
     """The solution of a task; of its negative, if what was asked is the least total reward.
 
@@ -63,7 +68,7 @@ def ending_solution(
         As `within` takes them.
     minimise : bool
         Whether rewards were negated in the task.
-    within_range : (float, float)
+    within_range : (float, float) or two (S,) arrays
         Where all values of the task lie, whatever it is: 0 and 1 if they are probabilities.
 
     Returns
@@ -104,7 +109,7 @@ def ending_solution(
             bound=bound,
             loss=float((above + below).max()),
             residual=ending.left,
-            theorem=BRACKET,
+            theorem=BRACKET if task.gamma == 1 else BRACKET_DISCOUNTED,
             lower=readonly(lower),
             upper=readonly(upper),
         ),
@@ -147,9 +152,9 @@ def _mean(mu: FloatS, V: FloatS) -> float:
 
 
 def _action_values(task: Task, V: FloatS, decided: Decided) -> FloatSA:
-    """R + P V, where infinite values count with any probability of them; -inf at refused pairs."""
+    """R + gamma P V; infinite values count with any probability of them; -inf at refused pairs."""
     mdp = task.mdp
-    Q = kernel.expect(mdp.P, np.where(np.isfinite(V), V, 0.0)) + task.R
+    Q = task.gamma * kernel.expect(mdp.P, np.where(np.isfinite(V), V, 0.0)) + task.R
     minus = V == -np.inf
     for states, value in ((V == np.inf, np.inf), (minus, -np.inf)):
         if states.any():
@@ -168,7 +173,8 @@ def _could_be_best(
     known = np.isfinite(V)
     size = kernel.expect(mdp.P, np.where(known, np.abs(V), 0.0)) + np.abs(task.R)
     terms = kernel.row_lengths(mdp.P) + 4
-    high = kernel.expect(mdp.P, np.where(known, np.minimum(upper, LARGEST), 0.0)) + task.R
+    high = task.gamma * kernel.expect(mdp.P, np.where(known, np.minimum(upper, LARGEST), 0.0))
+    high += task.R
     high += size * (EPS * terms + 2 * mdp.facts.row_defect) + task.reward_roundoff
     best: BoolSA = (high >= np.where(known, lower, 0.0)[:, None]) & (Q > -np.inf)
     best[V == np.inf] = Q[V == np.inf] == np.inf

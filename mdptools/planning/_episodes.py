@@ -4,15 +4,17 @@ Takes     a `Task`.
 Gives     an `Ending`: values, a lower and an upper bound in each state, and a policy that ends.
 Source    Bertsekas and Tsitsiklis (1991) for policy iteration from a policy that ends; the bounds
           are derived in `_below` and `_above`.
-Not here  what is a state here (`_joined_task`), where the optimum is infinite (`_infinite`), what
-          is asked (`_total_reward`, `_reachability`).
+Not here  what is a state here (`_joined_task`, `_nearly_joined`), where the optimum is infinite
+          (`_infinite`), what is asked (`_total_reward`, `_reachability`).
 
 Between the classes of a joined task, a policy that goes round for ever pays for it; so the backup
-has one fixed point, and policy iteration from a policy that ends comes to it.
+has one fixed point, and policy iteration from a policy that ends comes to it. Discounted, every
+policy ends: steps are counted as far as they count.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -24,14 +26,22 @@ from ..errors import ConvergenceError
 from ..model import MDP
 from ..structure import recurrent_classes
 from ._joined_task import REST, JoinedTask, Task
-from ._solution import one_hot
-from ._watch import STOPPED, Watch
+from ._nearly_joined import NearlyJoined
+from ._solution import Solution, one_hot
+from ._watch import Watch
 
 EXACT_BRANCHES = 50_000
 """Nonzeros of P up to which a bound is checked in fractions, where float64 cannot decide."""
 
 BACKUPS = 20
 """Backups, at most, between two policies that are evaluated."""
+
+LOOSE, APART = 1e-10, (1e-12, 1e-11, 1e-10, 1e-9)
+"""Where an upper bound is farther off than this part of the largest value, states are joined whose
+values differ by such parts of it."""
+
+FEW = 10
+"""Policies to try with rewards that are enlarged: more of them only gather round-off."""
 
 CURE = "Use gamma < 1, horizon= or average=True, or add an action that terminates."
 
@@ -78,7 +88,20 @@ def state_words(mdp: MDP, states: IntArray) -> str:
     return f"state{'s' if len(states) > 1 else ''} {some}{more}"
 
 
-def best_ending(task: Task, watch: Watch, max_iterations: int, V0: FloatS | None = None) -> Ending:
+def best_ending(task: Task, max_iterations: int, V0: FloatS) -> Ending:
+    """Solve a task from a guess, with nobody to watch; as `solve_task`."""
+    problem = JoinedTask(task)
+    search = _from_guess(problem, _Search(problem, problem.reward, problem.start()), V0)
+    return _ending(problem, search, max_iterations, search.improve(max_iterations))
+
+
+def solve_task(
+    task: Task,
+    watch: Watch,
+    max_iterations: int,
+    V0: FloatS | None,
+    finish: Callable[[Ending], Solution],
+) -> Solution:
     """Solve a task.
 
     Parameters
@@ -88,12 +111,14 @@ def best_ending(task: Task, watch: Watch, max_iterations: int, V0: FloatS | None
         Is told of each policy.
     max_iterations : int
         Give up after this many policies.
-    V0 : (S,) array, reward units, optional
+    V0 : (S,) array, reward units, or None
         A guess of the values.
+    finish : function of an Ending -> Solution
+        Called once more if Ctrl-C falls into it.
 
     Returns
     -------
-    Ending
+    Solution
 
     Raises
     ------
@@ -106,17 +131,28 @@ def best_ending(task: Task, watch: Watch, max_iterations: int, V0: FloatS | None
     search = _Search(problem, problem.reward, problem.start())
     if V0 is not None:
         search = _from_guess(problem, search, V0)
-    stable = False
-    try:
-        stable = search.improve(max_iterations, watch)
-    except STOPPED as signal:
-        watch.stopped_by(signal)
-        search.evaluate()
-    upper, cycle = _above(problem, search, max_iterations if stable else 1)
+
+    def ended(reached: bool | None) -> Solution:
+        if reached is None:
+            search.evaluate()
+        return finish(_ending(problem, search, max_iterations, bool(reached)))
+
+    return watch.answer(lambda: search.improve(max_iterations, watch), ended)
+
+
+def _ending(problem: JoinedTask, search: _Search, max_iterations: int, stable: bool) -> Ending:
+    """Bounds from both sides of the values of the last policy."""
+    task = problem.task
+    upper, cycle = _above(problem, search, min(max_iterations, FEW) if stable else 1)
+    V = problem.spread(search.v)
+    above = problem.spread(upper)
+    if stable and task.gamma == 1 and _is_loose(V, above):
+        above = _above_joined(problem, V, above)
+        cycle = "" if np.isfinite(above).all() else cycle
     return Ending(
-        V=problem.spread(search.v),
+        V=V,
         lower=problem.spread(_below(problem, search)),
-        upper=problem.spread(upper),
+        upper=above,
         actions=problem.actions(search.chosen),
         time=float(search.steps.max(initial=0.0)),
         left=search.left,
@@ -186,6 +222,7 @@ class _Search:
         problem, mdp = self.problem, self.problem.task.mdp
         actions = problem.actions(self.chosen)
         rests = np.append(self.chosen == REST, True)[problem.label] | problem.task.ended
+        rests |= problem.task.gamma < 1
         for members in recurrent_classes(mdp, one_hot(actions, mdp.n_actions)):
             if not rests[members].all():
                 raise EndlessCycleError(actions, members)
@@ -288,7 +325,7 @@ def _above(problem: JoinedTask, search: _Search, max_iterations: int) -> tuple[F
     for factor in (2.0, 8.0, 64.0):
         inflated = search.with_reward(search.reward + factor * problem.slack(search.v))
         try:
-            inflated.improve(max_iterations)
+            settled = inflated.improve(max_iterations)
         except EndlessCycleError as endless:
             # Rewards that cancel round a cycle leave no room for round-off; often there is none.
             if _is_exact_bound(problem, search.v):
@@ -300,7 +337,33 @@ def _above(problem: JoinedTask, search: _Search, max_iterations: int) -> tuple[F
         needed = problem.onward(W) + search.reward + problem.slack(W)
         if (W[problem.owner] >= needed).all():
             return W, ""
+        if not settled:
+            break
     return unbounded, ""
+
+
+def _is_loose(V: FloatS, upper: FloatS) -> bool:
+    """Whether the bound is much farther off than round-off in general is."""
+    return bool((upper - V).max(initial=0.0) > LOOSE * np.abs(V).max(initial=0.0))
+
+
+def _above_joined(problem: JoinedTask, V: FloatS, upper: FloatS) -> FloatS:
+    """The upper bound, or a better one: states of almost the same value are joined, and left."""
+    size = float(np.abs(V).max())
+    for apart in APART:
+        nearly = NearlyJoined(problem.task, V, apart * size)
+        if nearly.earns:
+            break
+        try:
+            search = _from_guess(nearly, _Search(nearly, nearly.reward, nearly.start()), V)
+            search.improve(FEW)
+            found, _ = _above(nearly, search, FEW)
+        except (EndlessCycleError, ConvergenceError):
+            continue
+        upper = np.minimum(upper, nearly.spread(found))
+        if not _is_loose(V, upper):
+            break
+    return upper
 
 
 def _is_exact_bound(problem: JoinedTask, v: FloatArray) -> bool:

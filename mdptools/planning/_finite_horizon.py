@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from ..certificates import Certificate, backup_roundoff, largest, magnitude, opt
 from ..checks import check_served, check_tol
 from ..model import MDP
 from ._solution import RELATIVE_TOL, Solution, one_hot, within
-from ._watch import STOPPED, Callback, Watch
+from ._watch import Callback, Watch
 
 SWEEPS = "e[t] <= gamma e[t+1] + the round-off of one backup; exact but for round-off"
 STOPPED_SWEEPS = (
@@ -94,29 +94,62 @@ def backward_induction(
         final = 0.0 if mdp.final is None else float(np.abs(mdp.final).max())
         wanted = RELATIVE_TOL * (horizon * mdp.facts.reward_max + final)
     watch = Watch("backward_induction", wanted, history, callback)
-    V, Q, error, bound, residual = sweep_back(mdp, lambda Q: Q.max(axis=1), lambda _: 0.0, watch)
-    possible = [optimal_actions(Q[t], V[t], float(error[t])) for t in range(horizon)]
-    solution = Solution(
-        V=readonly(V),
-        Q=readonly(Q),
-        pi=one_hot(Q.argmax(axis=2), mdp.n_actions),
-        optimal_actions=readonly(np.stack(possible)),
-        J=float(mdp.mu @ V[0]),
-        certificate=Certificate(
-            bound=bound,
+
+    def finish(found: Swept) -> Solution:
+        V, Q, error = found.V, found.Q, found.error
+        possible = [optimal_actions(Q[t], V[t], float(error[t])) for t in range(horizon)]
+        solution = Solution(
+            V=readonly(V),
+            Q=readonly(Q),
+            pi=one_hot(Q.argmax(axis=2), mdp.n_actions),
+            optimal_actions=readonly(np.stack(possible)),
+            J=float(mdp.mu @ V[0]),
             # V is the evaluation of pi as well, with the same error.
-            loss=2 * bound,
-            residual=residual,
-            theorem=STOPPED_SWEEPS if watch.stopped else SWEEPS,
-            lower=readonly(V - error[:, None]),
-            upper=readonly(V + error[:, None]),
-        ),
-        method="backward_induction",
-        reason=watch.reason,
-        sweeps=watch.sweeps,
-        history=watch.trace,
-    )
-    return within(solution, tol, wanted, floor=bound, cure="", stopped=watch.stopped)
+            certificate=found.certificate(loss=2 * found.bound),
+            method=watch.method,
+            reason=watch.reason,
+            sweeps=watch.sweeps,
+            history=watch.trace,
+        )
+        return within(solution, tol, wanted, floor=found.bound, cure="", stopped=watch.stopped)
+
+    return sweep_back(mdp, lambda Q: Q.max(axis=1), lambda _: 0.0, watch, finish)
+
+
+class Swept(NamedTuple):
+    """What backward induction found.
+
+    Attributes
+    ----------
+    V : (H+1, S) array
+    Q : (H, S, A) array
+    error : (H+1,) array, reward units
+        Of V and Q at each time.
+    bound : float, reward units
+        For all times. Where times were not reached Q is as wrong as V there, and the bound is
+        1 / gamma times that: so it says of ``Solution.optimal_actions`` what it always does.
+    residual : float, reward units
+        The largest round-off of one backup; if times were not reached, max |TV - V| of the last V.
+    theorem : str
+    """
+
+    V: FloatArray
+    Q: FloatArray
+    error: FloatArray
+    bound: float
+    residual: float
+    theorem: str
+
+    def certificate(self, loss: float) -> Certificate:
+        """Of an answer whose policy loses so much at most."""
+        return Certificate(
+            bound=self.bound,
+            loss=loss,
+            residual=self.residual,
+            theorem=self.theorem,
+            lower=readonly(self.V - self.error[:, None]),
+            upper=readonly(self.V + self.error[:, None]),
+        )
 
 
 def sweep_back(
@@ -124,7 +157,8 @@ def sweep_back(
     fold: Callable[[FloatSA], FloatS],
     roundoff: Callable[[FloatSA], float],
     watch: Watch,
-) -> tuple[FloatArray, FloatArray, FloatArray, float, float]:
+    finish: Callable[[Swept], Solution],
+) -> Solution:
     """One backup for each step, from the last to the first.
 
     Parameters
@@ -136,18 +170,12 @@ def sweep_back(
     roundoff : function of Q (S, A)
         What ``fold`` adds to the round-off of the backup, reward units.
     watch : Watch
+    finish : function of what was `Swept` -> Solution
+        Called once more if Ctrl-C falls into it.
 
     Returns
     -------
-    V : (H+1, S) array
-    Q : (H, S, A) array
-    error : (H+1,) array, reward units
-        Of V and Q at each time.
-    bound : float, reward units
-        For all times. Where times were not reached Q is as wrong as V there, and the bound is
-        1 / gamma times that: so it says of ``Solution.optimal_actions`` what it always does.
-    residual : float, reward units
-        The largest round-off of one backup; if it was stopped, max |TV - V| of the last V.
+    Solution
     """
     horizon = mdp.horizon or 0
     V = np.zeros((horizon + 1, mdp.n_states))
@@ -155,34 +183,36 @@ def sweep_back(
     if mdp.final is not None:
         V[horizon] = mdp.final
     growth = mdp.gamma * (1 + 2 * mdp.facts.row_defect)
-    error = np.zeros(horizon + 1)
-    bound = residual = 0.0
-    try:
+    error, rounded = np.zeros(horizon + 1), np.zeros(horizon)
+
+    def search() -> None:
         for t in range(horizon - 1, -1, -1):
             Q[t] = backup(mdp, V[t + 1])
             V[t] = fold(Q[t])
-            step = backup_roundoff(mdp, magnitude(V[t + 1])) + roundoff(Q[t])
+            rounded[t] = step = backup_roundoff(mdp, magnitude(V[t + 1])) + roundoff(Q[t])
             error[t] = growth * error[t + 1] + step
-            bound, residual = max(bound, float(error[t])), max(residual, step)
-            ahead = 0.0
+            bound = largest(error[t:]) if watch.looks else 0.0
             if watch.looks and t:  # the first or the last of the times before t is the worst
                 later = 2 * (backup_roundoff(mdp, magnitude(V[t])) + roundoff(Q[t]))
                 drift = growth * magnitude(V[t] - V[t + 1]) + later
                 ends = _unreached(growth, error[t], later, drift, np.array([0, t - 1]))
-                ahead = largest(ends) / (mdp.gamma or 1.0)
-            watch.see(max(bound, ahead))
-    except STOPPED as signal:
-        watch.stopped_by(signal)
+                bound = max(bound, largest(ends) / (mdp.gamma or 1.0))
+            watch.see(bound)
+
+    def swept(_: None) -> Solution:
         t = horizon - watch.sweeps  # V[t] is done
         bound = largest(error[t:])
-        if t:
-            Q[:t] = backup(mdp, V[t])
-            V[:t] = fold(Q[0])
-            step = backup_roundoff(mdp, magnitude(V[t])) + roundoff(Q[0])
-            residual = magnitude(V[0] - V[t])
-            error[:t] = _unreached(growth, error[t], step, residual, np.arange(t - 1, -1, -1))
-            bound = max(bound, largest(error[:t]) / (mdp.gamma or 1.0))
-    return V, Q, error, bound, residual
+        if not t:
+            return finish(Swept(V, Q, error, bound, largest(rounded), SWEEPS))
+        Q[:t] = backup(mdp, V[t])
+        V[:t] = fold(Q[0])
+        step = backup_roundoff(mdp, magnitude(V[t])) + roundoff(Q[0])
+        residual = magnitude(V[0] - V[t])
+        error[:t] = _unreached(growth, error[t], step, residual, np.arange(t - 1, -1, -1))
+        bound = max(bound, largest(error[:t]) / (mdp.gamma or 1.0))
+        return finish(Swept(V, Q, error, bound, residual, STOPPED_SWEEPS))
+
+    return watch.answer(search, swept)
 
 
 def _unreached(growth: float, error: float, step: float, drift: float, k: IntArray) -> FloatArray:

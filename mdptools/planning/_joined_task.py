@@ -30,7 +30,7 @@ REST = -1
 class Task:
     """What is to be maximised: rewards until the end, and what the end is worth.
 
-    From each state with a pair some policy of these pairs must end almost surely.
+    From each state with a pair some policy of these pairs must end almost surely, if gamma is 1.
     """
 
     mdp: MDP
@@ -40,6 +40,7 @@ class Task:
     worth: FloatS  # what that is worth there; 0 in all other states
     rests: bool  # whether going round for ever among free moves ends an episode too, for nothing
     reward_roundoff: float = 0.0  # of R
+    gamma: float = 1.0  # the chance to go on after each step; below 1 every policy ends
 
 
 class JoinedTask:
@@ -47,13 +48,29 @@ class JoinedTask:
 
     def __init__(self, task: Task) -> None:
         mdp = task.mdp
-        self.task = task
         leader = np.arange(mdp.n_states)
-        self.inside = np.zeros_like(task.pairs)  # pairs that rest
-        for component in end_components(mdp, pairs=task.pairs & (task.R == 0)):
-            self.inside[component.pairs[:, 0], component.pairs[:, 1]] = True
+        inside = np.zeros_like(task.pairs)  # pairs that rest
+        free = task.pairs & (task.R == 0) & (task.gamma == 1)  # discounted, going round costs
+        for component in end_components(mdp, pairs=free):
+            inside[component.pairs[:, 0], component.pairs[:, 1]] = True
             leader[component.states] = component.states[0]
-        rows = np.flatnonzero(task.pairs & ~self.inside)
+        self._arrange(task, leader, inside)
+        self.matrix: Any = kernel.lump(mdp.P, self.rows, self.label, self.n)
+        if task.gamma != 1:
+            self.matrix *= task.gamma
+        ending = task.gamma * kernel.expect(mdp.P, task.worth).reshape(-1)[self.rows]
+        paid = task.R.reshape(-1)[self.rows]
+        self.reward = paid + ending
+        self._size = np.abs(paid) + kernel.expect(mdp.P, np.abs(task.worth)).reshape(-1)[self.rows]
+        terms = kernel.row_lengths(mdp.P).reshape(-1)[self.rows]
+        self._terms = (terms if inside.any() else terms / 2) + 2
+        self._least = task.reward_roundoff + TINY * self._terms
+
+    def _arrange(self, task: Task, leader: IntS, inside: BoolSA) -> None:
+        """Number the classes, which have equal leaders, and the rows that are not inside one."""
+        mdp = task.mdp
+        self.task, self.inside = task, inside
+        rows = np.flatnonzero(task.pairs & ~inside)
         # Where nothing leaves a class there is nothing to decide: one can only rest, for nothing.
         open_leaders, owner = np.unique(leader[rows // mdp.n_actions], return_inverse=True)
         self.n = len(open_leaders)
@@ -63,43 +80,38 @@ class JoinedTask:
         order = owner.argsort(kind="stable")
         self.rows, self.owner = rows[order], owner[order]
         self.first = np.searchsorted(self.owner, np.arange(self.n))
-        joined = self.inside.any(axis=1)
+        joined = inside.any(axis=1)
         self.rests = np.zeros(self.n, dtype=bool)
         self.rests[self.label[joined & (self.label >= 0)]] = task.rests
-        self.matrix = kernel.lump(mdp.P, self.rows, self.label, self.n)
-        ending = kernel.expect(mdp.P, task.worth).reshape(-1)[self.rows]
-        paid = task.R.reshape(-1)[self.rows]
-        self.reward = paid + ending
-        self._size = np.abs(paid) + kernel.expect(mdp.P, np.abs(task.worth)).reshape(-1)[self.rows]
-        terms = kernel.row_lengths(mdp.P).reshape(-1)[self.rows]
-        self._terms = (terms if self.inside.any() else terms / 2) + 2
 
     def onward(self, v: FloatArray) -> FloatArray:
-        """The expected value of the next class, for each row."""
-        matrix: Any = self.matrix
-        value: FloatArray = matrix @ v
+        """The expected value of the next class, for each row; discounted, if the task is."""
+        value: FloatArray = self.matrix @ v
         return value
 
     def slack(self, v: FloatArray) -> FloatArray:
         """How far a computed reward + matrix v can be from the true one, for each row.
 
         A sum of n terms errs by n u, u = eps / 2, in the product, and again where states are joined
-        to classes; rewards by some roundings more; and twice the defect of the row sums. Exactly 0
-        where all that is added is 0.
+        to classes; rewards and gamma by some roundings more; and twice the defect of the row sums.
+        Exactly 0 where all that is added is 0.
         """
         facts = self.task.mdp.facts
         size = self._size + self.onward(np.abs(v))
         return np.where(
             size > 0,
-            size * (EPS * self._terms + 2 * facts.row_defect)
-            + self.task.reward_roundoff
-            + TINY * self._terms,
+            size * (EPS * self._terms + 2 * facts.row_defect) + self._least,
             0.0,
         )
 
     def start(self) -> IntArray:
-        """For each class the place in `rows` of a row that comes nearer to an end, or REST."""
+        """For each class the place in `rows` of a row that comes nearer to an end, or REST.
+
+        Discounted, all rows do: then of the one that pays most.
+        """
         task, mdp = self.task, self.task.mdp
+        if task.gamma < 1:
+            return self.best(self.reward)
         goal = task.ended | (self.label < 0)
         goal |= np.append(self.rests, False)[self.label]
         _, sure = almost_surely_reach(mdp, goal, pairs=task.pairs)

@@ -33,7 +33,7 @@ from ..policies import deterministic_policy
 from ._average_policy_iteration import average_policy_iteration
 from ._policy_iteration import policy_iteration
 from ._solution import ASKED, RELATIVE_TOL, Solution, discounted_tol, within
-from ._watch import STOPPED, Callback, Step, Watch
+from ._watch import Callback, Step, Watch
 
 TOLERANCE = 1e-10
 """As small as HiGHS takes it. The certificate does not rest on it."""
@@ -139,25 +139,34 @@ def linear_program(
             seconds = perf_counter() - began
             callback(step._replace(method="linear_program", tol=wanted, seconds=seconds))
 
-    pi0, listener = None, _stop
-    try:
-        pi0, listener = deterministic_policy(mdp, _actions(mdp, form)), relay
-    except STOPPED as signal:
-        watch.stopped_by(signal)
     planner = average_policy_iteration if mdp.objective == "average" else policy_iteration
-    try:
-        found = planner(mdp, tol=np.inf, pi0=pi0, history=history, callback=listener)
-    except ConvergenceError as error:  # no bound at all: `within` says it in our name
-        found = error.solution
-    reason = watch.reason if watch.stopped else found.reason
-    return within(
-        replace(found, method="linear_program", reason=reason),
-        tol,
-        wanted,
-        floor=found.certificate.bound,
-        cure="",
-        stopped=reason.removeprefix(ASKED),
-    )
+    pi0: FloatSA | None = None
+
+    def improve(listener: Callback) -> Solution:
+        try:
+            return planner(mdp, tol=np.inf, pi0=pi0, history=history, callback=listener)
+        except ConvergenceError as error:  # no bound at all: `within` says it in our name
+            bad: Solution = error.solution
+            return bad
+
+    def search() -> Solution:
+        nonlocal pi0
+        pi0 = deterministic_policy(mdp, _actions(mdp, form))
+        return improve(relay)
+
+    def finish(found: Solution | None) -> Solution:
+        found = found or improve(_stop)
+        reason = watch.reason if watch.stopped else found.reason
+        return within(
+            replace(found, method="linear_program", reason=reason),
+            tol,
+            wanted,
+            floor=found.certificate.bound,
+            cure="",
+            stopped=reason.removeprefix(ASKED),
+        )
+
+    return watch.answer(search, finish)
 
 
 def _stop(step: Step) -> None:

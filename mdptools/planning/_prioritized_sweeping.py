@@ -18,19 +18,27 @@ import numpy as np
 
 from ..arrays import FloatS, IntS
 from ..bellman import best_actions
+from ..certificates import largest, smallest
 from ..checks import check_count, check_served, check_tol, check_values, number_or_nan
 from ..errors import ModelError
 from ..model import MDP
 from ..structure import predecessors
-from ._blocks import Centre, backup_at
+from ._blocks import backup_at, lower_start
 from ._rounds import Backup, rounds
 from ._solution import Solution, discounted_tol
 from ._sweeps import Patience, affordable
 from ._value_iteration import INSTEAD
 from ._watch import Callback, Watch
 
-LEAST = 200
-"""Rounds at least, before one gives up."""
+AHEAD = 4
+"""Updates of as many states as there are, between two backups of them all: errors are known."""
+
+BATCHES = 32
+"""Batches in that time, at most, unless the caller wants small ones: each takes some Python."""
+
+LEAST, FEWEST = 1_000, 200
+"""Rounds at least, before one gives up: about a second of small batches; fewer, where the caller
+wants more of them in a round."""
 
 
 def prioritized_sweeping(
@@ -53,7 +61,8 @@ def prioritized_sweeping(
     tol : float, reward units, optional
         Largest accepted error of V and Q anywhere; ``1e-9 max|R| / (1 - gamma)`` if omitted.
     V0 : (S,) array_like, reward units, optional
-        Where to start. Zeros if omitted.
+        Where to start. If omitted, the least reward for ever: from there V only rises, and first
+        where something better is near.
     history : bool
         Keep the bound of each fresh backup of all the states.
     callback : callable, optional
@@ -63,11 +72,13 @@ def prioritized_sweeping(
         So many states, at most, are updated together: 1 is the textbook's method. As many as
         ``fraction`` says if omitted.
     fraction : float, 0 < fraction <= 1
-        States whose error is at least this part of the largest are updated together.
+        States whose error is at least this part of the largest, and of its sign, are updated
+        together.
     max_sweeps : int, optional
-        Give up after this many fresh backups, between which at most S states are updated. If
-        omitted, after what takes about a second, but not before 200, or as soon as the pace of the
-        last half of them shows that these would not do.
+        Give up after this many fresh backups, between which about 4 S states are updated (S if
+        ``batch`` is small). If omitted, after what takes about a second, but not before 1,000 (200
+        if ``batch`` is small), or as soon as the pace of the last half of them shows that these
+        would not do.
 
     Returns
     -------
@@ -88,7 +99,10 @@ def prioritized_sweeping(
     When states have changed, their predecessors are backed up to see how far they are off: time
     O(S), for the search of the largest error, and O(branches of the predecessors) for each batch.
     Memory: the predecessors of each state, O(S^2) or O(nnz), as much as P if it is sparse. Where
-    nothing is terminal, V is moved to the middle of the bracket as that narrows.
+    nothing is terminal, V is moved before each batch to where the largest error up is that down,
+    and states that must rise and states that must fall take turns: errors that go round a cycle
+    would follow each other for ever, and so they meet and cancel. What no order helps is a model
+    that mixes slowly, where an error spreads to both sides; as for value iteration, the pace shows.
 
     Examples
     --------
@@ -104,15 +118,17 @@ def prioritized_sweeping(
     if not 0 < part <= 1:
         raise ModelError(f"fraction is {fraction!r:.80}; it must be a number > 0 and <= 1.")
     wanted = discounted_tol(mdp, check_tol(tol))
-    usual = affordable(mdp, calls=4 * mdp.n_states, least=LEAST)
+    batches = max(BATCHES, mdp.n_states // most)
+    least = max(LEAST * BATCHES // batches, FEWEST)
+    usual = affordable(mdp, 1 + AHEAD, calls=2 * batches, least=least)
     patience = Patience(max_sweeps, usual, mdp.n_states)
-    V = np.zeros(mdp.n_states)
+    V = lower_start(mdp)
     if V0 is not None:
         V = np.where(mdp.terminal, 0.0, check_values(V0, "V0", mdp.n_states))
     return rounds(
         mdp,
         V,
-        _Update(mdp, most, part, wanted),
+        _Update(mdp, most, batches, part, wanted),
         Watch(name, wanted, history, callback),
         patience,
         tol=tol,
@@ -122,41 +138,45 @@ def prioritized_sweeping(
 
 
 class _Update:
-    """Batches of the most urgent states, until as many are updated as there are."""
+    """Batches of the most urgent states, until it is time for a look at all of them."""
 
-    def __init__(self, mdp: MDP, most: int, fraction: float, wanted: float) -> None:
-        self._mdp, self._most, self._fraction = mdp, most, fraction
+    def __init__(self, mdp: MDP, most: int, batches: int, fraction: float, wanted: float) -> None:
+        self._mdp, self._most, self._batches, self._fraction = mdp, most, batches, fraction
         self._enough = wanted * (1 - mdp.gamma) / 2
         self._before: Any = None
-        self._centre = Centre(mdp)
+        self._endless = not mdp.facts.any_terminal
 
     def __call__(self, latest: Backup) -> FloatS:
         mdp, V, TV = self._mdp, latest.V, latest.TV
         if self._before is None:
             self._before = predecessors(mdp)
-        shift = self._centre.shift(latest)
-        V += shift
-        TV += mdp.gamma * shift
-        error = np.abs(TV - V)
+        error = TV - V
         enough = max(self._enough, 2 * latest.found.roundoff)
         done = 0
-        while done < mdp.n_states:
-            largest = error.max()
-            if not largest > enough:
+        for _ in range(self._batches):
+            low, high = smallest(error), largest(error)
+            if self._endless:
+                shift = (low + high) / 2 / (1 - mdp.gamma)
+                V += shift
+                TV += mdp.gamma * shift
+                error = TV - V
+                low, high = smallest(error), largest(error)
+            if not max(high, -low) > enough or done >= AHEAD * mdp.n_states:
                 break
-            urgent = self._urgent(error, largest)
+            urgent = self._urgent(error, high) if high >= -low else self._urgent(-error, -low)
             done += len(urgent)
             V[urgent] = TV[urgent]
             error[urgent] = 0.0
             touched = self._before(urgent)
             _, TV[touched] = best_actions(backup_at(mdp, touched, V))
-            error[touched] = np.abs(TV[touched] - V[touched])
+            error[touched] = TV[touched] - V[touched]
         return V
 
-    def _urgent(self, error: FloatS, largest: float) -> IntS:
+    def _urgent(self, error: FloatS, most: float) -> IntS:
+        """The states with the largest errors, all of one sign: others may cancel them."""
         if self._most == 1:
             return np.array([error.argmax()])
-        urgent = np.flatnonzero(error >= self._fraction * largest)
+        urgent = np.flatnonzero(error >= self._fraction * most)
         if len(urgent) > self._most:
             urgent = urgent[np.argpartition(error[urgent], -self._most)[-self._most :]]
         return urgent

@@ -21,7 +21,7 @@ from ..errors import ModelError
 from ..model import MDP
 from ..structure import almost_surely_reach, attractor_policy, can_reach, end_components, state_mask
 from ._ending_solution import Decided, ending_solution, negated
-from ._episodes import EndlessCycleError, best_ending
+from ._episodes import Ending, EndlessCycleError, solve_task
 from ._finite_horizon import backward_induction
 from ._infinite import earning, refuse_cycle
 from ._joined_task import Task
@@ -88,7 +88,10 @@ def reach_probability(
     -----
     Never leaving a set has one minus the probability, in the other sense, of coming to its
     complement. Without ``steps``: probabilities 0 and 1 are exact; the others cost as
-    `total_reward`. With ``steps``: one product P V each.
+    `total_reward`. Where one can stay for so long that round-off adds up, the upper bound is that
+    of a model in which states of almost the same value are one. What float64 cannot do is a chain
+    that takes 1e16 steps and more to be decided: for this there is `solve_exactly`. With ``steps``:
+    one product P V each.
 
     Examples
     --------
@@ -129,19 +132,22 @@ def reach_probability(
     known = never | surely
     worth = np.where(surely, sign, 0.0)
     task = Task(mdp, pairs & ~known[:, None], np.zeros(mdp.R.shape), known, worth, rests=False)
-    ending = best_ending(task, watch, max_iterations, guess)
-    return ending_solution(
-        task,
-        ending,
-        Decided(known, worth, np.where(known, actions, -1), free=goal | ~kept),
-        watch,
-        method=method,
-        tol=tol,
-        wanted=tol,
-        cure=f"max_iterations = {max_iterations} were not enough",
-        minimise=sign < 0,
-        within_range=(0.0, 1.0) if sign > 0 else (-1.0, 0.0),
-    )
+
+    def finish(ending: Ending) -> Solution:
+        return ending_solution(
+            task,
+            ending,
+            Decided(known, worth, np.where(known, actions, -1), free=goal | ~kept),
+            watch,
+            method=method,
+            tol=tol,
+            wanted=tol,
+            cure=f"max_iterations = {max_iterations} were not enough",
+            minimise=sign < 0,
+            within_range=(0.0, 1.0) if sign > 0 else (-1.0, 0.0),
+        )
+
+    return solve_task(task, watch, max_iterations, guess, finish)
 
 
 def reach_reward(
@@ -203,7 +209,7 @@ def reach_reward(
     goal = state_mask(mdp, targets, "targets")
     check_count(max_iterations, "max_iterations")
     guess = None if V0 is None else sign * check_values(V0, "V0", mdp.n_states)
-    wanted = tol = check_tol(tol)
+    tol = check_tol(tol)
     watch = Watch("reach_reward", 0.0 if tol is None else tol, history, callback)
     pairs = mdp.allowed & ~goal[:, None]
     earns = np.zeros(mdp.n_states, dtype=bool)
@@ -229,24 +235,26 @@ def reach_reward(
         rests=False,
         reward_roundoff=mdp.facts.reward_roundoff,
     )
+    values = np.where(missed, sign * np.inf, np.where(earns, np.inf, 0.0))
+
+    def finish(ending: Ending) -> Solution:
+        time = max(1.0, min(ending.time, LARGEST))
+        return ending_solution(
+            task,
+            ending,
+            Decided(known, values, np.where(known, actions, -1), free=goal),
+            watch,
+            method="reach_reward",
+            tol=tol,
+            wanted=RELATIVE_TOL * mdp.facts.reward_max * time if tol is None else tol,
+            cure=f"max_iterations = {max_iterations} were not enough",
+            minimise=sign < 0,
+        )
+
     try:
-        ending = best_ending(task, watch, max_iterations, guess)
+        return solve_task(task, watch, max_iterations, guess, finish)
     except EndlessCycleError as endless:
         refuse_cycle(mdp, endless)
-    if wanted is None:
-        wanted = RELATIVE_TOL * mdp.facts.reward_max * max(1.0, min(ending.time, LARGEST))
-    values = np.where(missed, sign * np.inf, np.where(earns, np.inf, 0.0))
-    return ending_solution(
-        task,
-        ending,
-        Decided(known, values, np.where(known, actions, -1), free=goal),
-        watch,
-        method="reach_reward",
-        tol=tol,
-        wanted=wanted,
-        cure=f"max_iterations = {max_iterations} were not enough",
-        minimise=sign < 0,
-    )
 
 
 def _sign(sense: Any) -> float:

@@ -29,10 +29,10 @@ from ..checks import check_count, check_served, check_tol, check_values
 from ..errors import ModelError
 from ..model import MDP
 from ..policies import check_policy
-from ._finite_horizon import STOPPED_SWEEPS, SWEEPS, sweep_back
+from ._finite_horizon import Swept, sweep_back
 from ._solution import RELATIVE_TOL, Solution, within
 from ._sweeps import Patience, affordable, one_backup, sweep_until, widened
-from ._watch import STOPPED, Callback, Watch
+from ._watch import Callback, Watch
 
 THEOREM = f"{MACQUEEN}; T the soft operator, pi its maximiser"
 INSTEAD = "a model with gamma < 1 or horizon="
@@ -168,33 +168,39 @@ def soft_policy_iteration(
     V[mdp.terminal] = 0.0
     wanted = soft.tolerance(check_tol(tol), mdp.facts.time)
     watch = Watch("soft_policy_iteration", wanted, history, callback)
-    stuck = False
-    try:
+
+    def search() -> tuple[Solution, bool]:
+        nonlocal V
         Q = backup(mdp, V)
-        for iteration in range(1, max_iterations + 1):
+        while True:
             before, V = V, soft.value(soft.policy(Q, soft.fold(Q)))
             Q = backup(mdp, V)
             TV = soft.fold(Q)
             found = soft.bracket(V, Q, TV)
             watch.see(found.width)
             # In exact arithmetic V rises until it is optimal; its bracket may widen on the way.
-            rises = iteration == 1 or largest(V - before) > found.roundoff
+            rises = watch.sweeps == 1 or largest(V - before) > found.roundoff
             stuck = found.width <= 2 * found.floor or not rises
-            if found.width <= wanted or stuck or iteration == max_iterations:
+            last = stuck or watch.sweeps >= max_iterations
+            if found.width <= wanted or last:
                 solution = soft.answer(Q, TV, found, watch)
-                if solution.certificate.bound <= wanted or stuck or iteration == max_iterations:
-                    break
-    except STOPPED as signal:
-        watch.stopped_by(signal)
-        solution = one_backup(soft, V, watch)
-    return within(
-        solution,
-        tol,
-        wanted,
-        floor=solution.certificate.bound if stuck else None,
-        cure=f"max_iterations = {max_iterations} were not enough",
-        stopped=watch.stopped,
-    )
+                if solution.certificate.bound <= wanted or last:
+                    return solution, stuck
+
+    def finish(reached: tuple[Solution, bool] | None) -> Solution:
+        if reached is None or watch.stopped:
+            reached = one_backup(soft, V, watch), False
+        solution, stuck = reached
+        return within(
+            solution,
+            tol,
+            wanted,
+            floor=solution.certificate.bound if stuck else None,
+            cure=f"max_iterations = {max_iterations} were not enough",
+            stopped=watch.stopped,
+        )
+
+    return watch.answer(search, finish)
 
 
 class _Soft:
@@ -301,26 +307,23 @@ def _backward(soft: _Soft, tol: float | None, history: bool, callback: Any) -> S
     final = 0.0 if mdp.final is None else float(np.abs(mdp.final).max())
     wanted = soft.tolerance(tol, horizon) + (RELATIVE_TOL * final if tol is None else 0.0)
     watch = Watch("soft_value_iteration", wanted, history, callback)
-    V, Q, error, bound, residual = sweep_back(mdp, soft.fold, soft.roundoff, watch)
-    pi: FloatArray = soft.policy(Q, V[:-1])
-    mixing = sum(mixing_roundoff(mdp, pi[t], V[t + 1], Q[t]) for t in range(horizon))
-    solution = Solution(
-        V=readonly(V),
-        Q=readonly(Q),
-        pi=readonly(pi),
-        optimal_actions=soft.played(Q),
-        J=float(mdp.mu @ V[0]),
-        certificate=Certificate(
-            bound=bound,
-            loss=2 * bound + 2 * mixing,
-            residual=residual,
-            theorem=STOPPED_SWEEPS if watch.stopped else SWEEPS,
-            lower=readonly(V - error[:, None]),
-            upper=readonly(V + error[:, None]),
-        ),
-        method="soft_value_iteration",
-        reason=watch.reason,
-        sweeps=watch.sweeps,
-        history=watch.trace,
-    )
-    return within(solution, tol, wanted, floor=bound, cure="", stopped=watch.stopped)
+
+    def finish(found: Swept) -> Solution:
+        V, Q = found.V, found.Q
+        pi: FloatArray = soft.policy(Q, V[:-1])
+        mixing = sum(mixing_roundoff(mdp, pi[t], V[t + 1], Q[t]) for t in range(horizon))
+        solution = Solution(
+            V=readonly(V),
+            Q=readonly(Q),
+            pi=readonly(pi),
+            optimal_actions=soft.played(Q),
+            J=float(mdp.mu @ V[0]),
+            certificate=found.certificate(loss=2 * found.bound + 2 * mixing),
+            method=watch.method,
+            reason=watch.reason,
+            sweeps=watch.sweeps,
+            history=watch.trace,
+        )
+        return within(solution, tol, wanted, floor=found.bound, cure="", stopped=watch.stopped)
+
+    return sweep_back(mdp, soft.fold, soft.roundoff, watch, finish)

@@ -19,10 +19,10 @@ from ..certificates import Certificate, backup_roundoff, largest, magnitude, sma
 from ..checks import check_served, check_tol, check_values
 from ..model import MDP
 from ..structure import recurrent_classes
-from ._average_bounds import find_components, optimal_pairs, refuse_several
+from ._average_bounds import Components, find_components, optimal_pairs, refuse_several
 from ._solution import RELATIVE_TOL, Solution, one_hot, within
 from ._sweeps import Patience, affordable
-from ._watch import STOPPED, Callback, Watch
+from ._watch import Callback, Watch
 
 ODONI = "min (Th - h) <= g^pi <= g* <= max (Th - h), Th = max_a (R + P h); Odoni (1969)"
 
@@ -102,20 +102,35 @@ def relative_value_iteration(
     h = np.zeros(mdp.n_states) if V0 is None else check_values(V0, "V0", mdp.n_states)
     parts = find_components(mdp)
     refuse_several(mdp, parts, "relative_value_iteration")
-    at_floor = False
-    try:
-        for sweep in range(1, patience.limit + 1):
+
+    def search() -> _Odoni:
+        nonlocal h
+        while True:
             h -= h[0]  # only differences count, and small numbers round less
             found = _look(mdp, h)
             watch.see(found.width)
-            at_floor = found.width <= 2 * found.roundoff
             target = max(wanted / (1 + 8 * EPS), 2 * found.roundoff)
-            if found.width <= target or patience.ends(sweep, found.width, target):
-                break
+            if found.width <= target or patience.ends(watch.sweeps, found.width, target):
+                return found
             h = h + LAZY * found.rise
-    except STOPPED as signal:
-        watch.stopped_by(signal)
-        found = _look(mdp, h)
+
+    def finish(reached: _Odoni | None) -> Solution:
+        found = reached or _look(mdp, h)
+        solution = _finish(mdp, parts, h, found, watch)
+        return within(
+            solution,
+            tol,
+            wanted,
+            floor=solution.certificate.bound if found.width <= 2 * found.roundoff else None,
+            cure=patience.cure("average_policy_iteration needs none"),
+            stopped=watch.stopped,
+        )
+
+    return watch.answer(search, finish)
+
+
+def _finish(mdp: MDP, parts: Components, h: FloatS, found: _Odoni, watch: Watch) -> Solution:
+    """The middle of the bounds, and the pairs that an optimal policy may take."""
     low, high, roundoff = found.low, found.high, found.roundoff
     pi = one_hot(found.actions, mdp.n_actions)
     classes = recurrent_classes(mdp, pi)
@@ -123,7 +138,7 @@ def relative_value_iteration(
     h = h - h[classes[0][0]]
     bound = found.width + 2 * EPS * max(abs(low), abs(high))
     lower, upper = (np.full(mdp.n_states, x) for x in (low - roundoff, high + roundoff))
-    solution = Solution(
+    return Solution(
         V=readonly(h),
         Q=readonly(backup(mdp, h) - gain[:, None]),
         pi=pi,
@@ -154,14 +169,6 @@ def relative_value_iteration(
         sweeps=watch.sweeps,
         history=watch.trace,
         gain=readonly(gain),
-    )
-    return within(
-        solution,
-        tol,
-        wanted,
-        floor=bound if at_floor else None,
-        cure=patience.cure("average_policy_iteration needs none"),
-        stopped=watch.stopped,
     )
 
 

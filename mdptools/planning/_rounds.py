@@ -20,7 +20,7 @@ from ..certificates import MACQUEEN, Bracket, Certificate, bracket, certify, opt
 from ..model import MDP
 from ._solution import Solution, one_hot, within
 from ._sweeps import Patience
-from ._watch import STOPPED, Watch
+from ._watch import Watch
 
 SLOW = 0.7
 """A bracket that keeps more than this part of its width in a round calls for linear solves."""
@@ -99,9 +99,9 @@ def rounds(
     ConvergenceError
         If patience ends, or float64 cannot.
     """
-    at_floor = False
-    floor = 0.0
-    try:
+
+    def search() -> tuple[Solution, float | None]:
+        nonlocal V
         while True:
             latest = back_up(V) if back_up else backed_up(mdp, V)
             width, floor = latest.width, latest.floor
@@ -111,19 +111,17 @@ def rounds(
             if width <= wanted or last:
                 solution = _finish(mdp, latest, watch)
                 if solution.certificate.bound <= wanted or last:
-                    break
+                    return solution, floor if at_floor else None
             V = update(latest)
-    except STOPPED as signal:
-        watch.stopped_by(signal)
-        solution = _finish(mdp, backed_up(mdp, V), watch)  # V may be half updated: no matter
-    return within(
-        solution,
-        tol,
-        wanted,
-        floor=floor if at_floor else None,
-        cure=patience.cure(instead),
-        stopped=watch.stopped,
-    )
+
+    def finish(reached: tuple[Solution, float | None] | None) -> Solution:
+        if reached is None or watch.stopped:
+            reached = _finish(mdp, backed_up(mdp, V), watch), None  # V may be half updated
+        solution, floor = reached
+        cure = patience.cure(instead)
+        return within(solution, tol, wanted, floor=floor, cure=cure, stopped=watch.stopped)
+
+    return watch.answer(search, finish)
 
 
 def _finish(mdp: MDP, latest: Backup, watch: Watch) -> Solution:

@@ -16,6 +16,7 @@ from ..model import MDP
 from ..structure import backward_levels, topological_levels
 from ._average_bounds import find_components
 from ._average_policy_iteration import average_policy_iteration
+from ._each_state import is_uneven
 from ._finite_horizon import backward_induction
 from ._gauss_seidel import gauss_seidel_value_iteration
 from ._linear_program import linear_program
@@ -23,7 +24,7 @@ from ._modified_policy_iteration import modified_policy_iteration
 from ._policy_iteration import policy_iteration
 from ._prioritized_sweeping import prioritized_sweeping
 from ._relative_value_iteration import relative_value_iteration
-from ._solution import ASKED, Solution
+from ._solution import ASKED, Solution, discounted_tol
 from ._topological import topological_value_iteration
 from ._total_reward import total_reward
 from ._value_iteration import q_iteration, value_iteration
@@ -72,6 +73,15 @@ WHY_BACKWARDS = (
     f"P is sparse and ends are {FAR} steps and more away: blocks backwards from there carry news "
     f"in one sweep"
 )
+UNEVEN, DEAREST = 1e-8, 5e11
+"""Where sweeps leave a bound of more than this share of some value, policies are evaluated; if an
+LU takes at most so many multiplications: tens of seconds where it fills in, in general a hundredth
+of that."""
+
+WHY_EXACTLY = (
+    "; then policy iteration: linear systems are solved more exactly than sweeps can, and where "
+    "values differ much in size each state has bounds of its own"
+)
 WHY_NOT_SWEEPS = (
     f"average reward with one end component, which mixes too slowly for {GLIMPSE} sweeps of "
     f"relative value iteration"
@@ -96,6 +106,7 @@ def solve(
     tol : float, reward units, optional
         Largest accepted error of V (average reward: of the gain) in any state; 1e-9 times max |R|
         times the largest expected (discounted) time, or one step of average reward, if omitted.
+        ``certificate.lower`` and ``upper`` tell more where values differ much in size.
     method : str
         "auto", or the name of a planner.
     V0 : (S,) array_like, reward units, optional
@@ -130,9 +141,11 @@ def solve(
     policy iteration for dense models up to 500 states, modified policy iteration above and for
     sparse ones; of these, where episodes can end and there are more than 10,000 states, component
     by component if all have at most 500 states, and by blocks backwards from the ends if these are
-    500 steps away. Average: policy iteration on gain and bias; relative value iteration above 500
-    states, where one end component holds all that happens in the long run, unless (up to 2,000
-    states) 500 sweeps are not enough.
+    500 steps away. Where sweeps cannot reach ``tol`` because of round-off, or none was given and
+    they end with a bound of more than 1e-8 of the value of some state, policy iteration goes on
+    from there, unless an LU is too dear: then each state has bounds of its own. Average: policy
+    iteration on gain and bias; relative value iteration above 500 states, where one end component
+    holds all that happens in the long run, unless (up to 2,000 states) 500 sweeps are not enough.
 
     Examples
     --------
@@ -163,11 +176,50 @@ def solve(
                 raise
             reason = WHY_NOT_SWEEPS
             solution = average_policy_iteration(mdp, **{**options, "V0": error.solution.V})
+    elif mdp.objective == "discounted" and name != "policy_iteration":
+        solution, exactly = _sweep_and_solve(mdp, name, options)
+        reason += WHY_EXACTLY if exactly else ""
     else:
         solution = PLANNERS[name](mdp, **options)
     # In place: nobody else has seen it yet, and a copy would cost as much as a linear solve.
     object.__setattr__(solution, "reason", solution.reason.replace(ASKED, reason, 1))
     return solution
+
+
+def _sweep_and_solve(mdp: MDP, name: str, options: dict[str, Any]) -> tuple[Solution, bool]:
+    """The answer of sweeps; or what linear systems make of it, if more is wanted, and whether."""
+    failed = None
+    try:
+        swept = PLANNERS[name](mdp, **options)
+        enough = options["tol"] is not None or swept.reason != ASKED  # or it was stopped
+        if enough or not is_uneven(mdp, swept, UNEVEN):
+            return swept, False
+    except ConvergenceError as error:
+        if error.floor is None:
+            raise
+        failed, swept = error, error.solution
+    try:
+        if _is_cheap(mdp):
+            solution = policy_iteration(mdp, **{**options, "V0": swept.V})
+            wanted = discounted_tol(mdp, options["tol"])
+            if solution.certificate.bound <= max(wanted, swept.certificate.bound):
+                return solution, True
+    except ArithmeticError:  # no LU
+        pass
+    except ConvergenceError as error:
+        if error.solution.certificate.bound <= swept.certificate.bound:
+            raise
+    if failed is not None:
+        raise failed
+    return swept, False
+
+
+def _is_cheap(mdp: MDP) -> bool:
+    """Whether an LU is, at the worst, of the chain of some policy."""
+    largest = mdp.n_states
+    if not mdp.facts.dense:
+        largest = int(topological_levels(mdp).largest.max(initial=0))
+    return mdp.n_states * largest**2 <= DEAREST
 
 
 def _choose(mdp: MDP) -> tuple[str, str]:

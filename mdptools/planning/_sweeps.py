@@ -18,7 +18,7 @@ from ..certificates import Bracket
 from ..checks import check_count
 from ..model import MDP
 from ._solution import Solution, within
-from ._watch import STOPPED, Watch
+from ._watch import Watch
 
 WORK = 4e8
 """Numbers of P that are read in about a second."""
@@ -156,29 +156,28 @@ def sweep_until(
         If patience ends, or float64 cannot.
     """
     mdp = operator.mdp
-    at_floor = False
-    try:
-        for sweep in range(1, patience.limit + 1):
+
+    def search() -> tuple[Solution, float | None]:
+        nonlocal V
+        while True:
             Q = backup(mdp, V)
             TV = operator.fold(Q)
             found = operator.bracket(V, Q, TV)
             width, floor = found.width, found.floor
             watch.see(width)
             at_floor = width <= 2 * floor
-            last = at_floor or patience.ends(sweep, width, max(wanted, 2 * floor))
+            last = at_floor or patience.ends(watch.sweeps, width, max(wanted, 2 * floor))
             if width <= wanted or last:
                 solution = operator.answer(Q, TV, found, watch)
                 if solution.certificate.bound <= wanted or last:
-                    break
+                    return solution, floor if at_floor else None
             V = TV
-    except STOPPED as signal:
-        watch.stopped_by(signal)
-        solution = one_backup(operator, V, watch)
-    return within(
-        solution,
-        tol,
-        wanted,
-        floor=found.floor if at_floor else None,
-        cure=patience.cure(instead),
-        stopped=watch.stopped,
-    )
+
+    def finish(reached: tuple[Solution, float | None] | None) -> Solution:
+        if reached is None or watch.stopped:
+            reached = one_backup(operator, V, watch), None
+        solution, floor = reached
+        cure = patience.cure(instead)
+        return within(solution, tol, wanted, floor=floor, cure=cure, stopped=watch.stopped)
+
+    return watch.answer(search, finish)

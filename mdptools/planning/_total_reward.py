@@ -19,7 +19,7 @@ from ..checks import check_count, check_served, check_tol, check_values
 from ..errors import ModelError
 from ..model import MDP
 from ._ending_solution import Decided, ending_solution
-from ._episodes import EndlessCycleError, best_ending
+from ._episodes import Ending, EndlessCycleError, solve_task
 from ._infinite import refuse, refuse_cycle, sort_states
 from ._joined_task import Task
 from ._solution import RELATIVE_TOL, Solution
@@ -80,7 +80,9 @@ def total_reward(
     States among which one can go round for nothing are joined to one; then policy iteration from a
     policy that ends, each policy by one LU: O(S^3) if P is dense; sparse ones in the order of
     their strong components, so that only these fill in. The bounds are the values for rewards
-    that are larger or smaller by a few round-offs, and are then checked in each state.
+    that are larger or smaller by a few round-offs, and are then checked in each state. Where that
+    is far off, because one can collect round-off for a long time, states of almost the same value
+    are joined for the upper bound.
 
     Examples
     --------
@@ -100,7 +102,7 @@ def total_reward(
     array([-1., inf,  0.])
     """
     check_served(mdp, "total_reward", "total", instead="solve, or policy_iteration (discounted)")
-    wanted = tol = check_tol(tol)
+    tol = check_tol(tol)
     check_count(max_iterations, "max_iterations")
     if infinite not in ("refuse", "keep"):
         raise ModelError(f"infinite is {infinite!r:.80}; it must be 'refuse' or 'keep'.")
@@ -118,21 +120,23 @@ def total_reward(
         rests=True,
         reward_roundoff=mdp.facts.reward_roundoff,
     )
-    try:
-        ending = best_ending(task, watch, max_iterations, guess)
-    except EndlessCycleError as endless:
-        refuse_cycle(mdp, endless)
     outside = mdp.terminal | ~sorts.finite
     values = np.where(sorts.plus, np.inf, np.where(sorts.minus, -np.inf, 0.0))
-    if wanted is None:
-        wanted = RELATIVE_TOL * mdp.facts.reward_max * max(1.0, min(ending.time, 1e300))
-    return ending_solution(
-        task,
-        ending,
-        Decided(outside, values, sorts.actions, free=mdp.terminal),
-        watch,
-        method="total_reward",
-        tol=tol,
-        wanted=wanted,
-        cure=f"max_iterations = {max_iterations} were not enough",
-    )
+
+    def finish(ending: Ending) -> Solution:
+        time = max(1.0, min(ending.time, 1e300))
+        return ending_solution(
+            task,
+            ending,
+            Decided(outside, values, sorts.actions, free=mdp.terminal),
+            watch,
+            method="total_reward",
+            tol=tol,
+            wanted=RELATIVE_TOL * mdp.facts.reward_max * time if tol is None else tol,
+            cure=f"max_iterations = {max_iterations} were not enough",
+        )
+
+    try:
+        return solve_task(task, watch, max_iterations, guess, finish)
+    except EndlessCycleError as endless:
+        refuse_cycle(mdp, endless)

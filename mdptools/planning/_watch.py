@@ -14,16 +14,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ..arrays import FloatArray, readonly
 from ..errors import ModelError
-from ._solution import ASKED
+from ._solution import ASKED, Solution
 
-STOPPED = (StopIteration, KeyboardInterrupt)
-"""What ends a planner early, with an answer: a callback that has seen enough, or Ctrl-C."""
+T = TypeVar("T")
 
 REDRAW = 0.25  # seconds between two looks of the line; faster is not read
 
@@ -97,15 +96,22 @@ class Watch:
     models in some tens. How a planner uses it::
 
         watch = Watch("value_iteration", wanted, history, callback)
-        try:
+
+        def search():
             for _ in range(max_sweeps):
                 ...
                 watch.see(width)
-        except STOPPED as signal:
-            watch.stopped_by(signal)
-            ...  # from the last V by one fresh backup; a second Ctrl-C ends this as usual
-        solution = Solution(..., reason=watch.reason, sweeps=watch.sweeps, history=watch.trace)
-        return within(solution, tol, wanted, floor=..., cure=..., stopped=watch.stopped)
+            return the last backup
+
+        def finish(reached):
+            if reached is None:
+                ...  # from the last V by one fresh backup, wherever the search was left
+            solution = Solution(..., reason=watch.reason, sweeps=watch.sweeps, history=watch.trace)
+            return within(solution, tol, wanted, floor=..., cure=..., stopped=watch.stopped)
+
+        return watch.answer(search, finish)
+
+    What comes before the ``return`` is what every answer needs: there Ctrl-C ends the planner.
     """
 
     __slots__ = ("_began", "_callback", "_kept", "_tol", "method", "stopped", "sweeps")
@@ -138,6 +144,23 @@ class Watch:
         if self._callback is not None:
             seconds = perf_counter() - self._began
             self._callback(Step(self.method, self.sweeps, float(bound), self._tol, seconds))
+
+    def answer(self, search: Callable[[], T], finish: Callable[[T | None], Solution]) -> Solution:
+        """What ``finish`` makes of what the search gives; of None, if the search was stopped.
+
+        Ctrl-C stops the search, or else ``finish``, which then begins afresh. A second one passes
+        through.
+        """
+        reached = None
+        try:
+            try:
+                reached = search()
+            except StopIteration as signal:
+                self.stopped_by(signal)
+            return finish(reached)
+        except KeyboardInterrupt as signal:
+            self.stopped_by(signal)
+        return finish(reached)
 
     def stopped_by(self, signal: BaseException) -> str:
         """Note who stopped the planner; in words."""

@@ -21,7 +21,9 @@ from ._classes import (
 )
 from ._components import EndComponent, end_components
 from ._graphs import adjacency, graph
+from ._graphs import from_edges as from_edges
 from ._graphs import state_mask as state_mask
+from ._graphs import strong_labels as strong_labels
 from ._order import Topology as Topology
 from ._order import backward_levels as backward_levels
 from ._order import predecessors as predecessors
