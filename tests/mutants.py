@@ -142,6 +142,8 @@ MUTANTS = [
     mutant(
         "one improvement and no more", "policy_iteration from anywhere", HOWARD,
         "stable = same or", "stable = True or",
+        # Bounds for each state would find the improvements that are left out.
+        "if stable and not watch.stopped and is_uneven", "if not stable and is_uneven",
     ),
     mutant(
         "nothing lost", "value_iteration", SWEEPS,
