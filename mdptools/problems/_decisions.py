@@ -408,3 +408,69 @@ def toymaker(*, gamma: float = 1.0) -> MDP:
         state_names=("in favour", "out of favour"),
         action_names=("save", "spend"),
     )
+
+
+def recycling_robot(
+    *,
+    alpha: float = 0.9,
+    beta: float = 0.4,
+    search: float = 2.0,
+    wait: float = 1.0,
+    rescue: float = -3.0,
+    gamma: float = 0.9,
+) -> MDP:
+    """A robot that collects cans, and should not run out of energy.
+
+    With "high" energy a search leaves it high with probability alpha; with "low" energy it stays
+    low with probability beta, and otherwise the robot has to be rescued, which leaves it high.
+    Waiting changes nothing; recharging, which is refused where energy is high, takes a step.
+
+    Parameters
+    ----------
+    alpha, beta : float
+        Probabilities.
+    search, wait, rescue : float, reward units
+        Expected cans of a step, and the reward of a rescue.
+    gamma : float
+        Discount.
+
+    Returns
+    -------
+    MDP
+        Two states, three actions. A search with low energy pays ``search`` or ``rescue``: the two
+        are in the law of rewards.
+
+    Raises
+    ------
+    ModelError
+        If alpha or beta is no probability.
+
+    Notes
+    -----
+    Sutton and Barto (2018), example 3.3, which leaves the numbers open; with these the robot
+    searches as long as it can, and then recharges.
+
+    Examples
+    --------
+    >>> recycling_robot().R
+    array([[ 2.,  1.,  0.],
+           [-1.,  1.,  0.]])
+    """
+    stays, lasts = chance(alpha, "alpha"), chance(beta, "beta")
+    found, idle, saved = finite(search, "search"), finite(wait, "wait"), finite(rescue, "rescue")
+    high = {
+        0: [(stays, 0, found, False), (1 - stays, 1, found, False)],
+        1: [(1.0, 0, idle, False)],
+    }
+    low = {
+        0: [(lasts, 1, found, False), (1 - lasts, 0, saved, False)],
+        1: [(1.0, 1, idle, False)],
+        2: [(1.0, 0, 0.0, False)],
+    }
+    return MDP.from_outcomes(
+        [high, low],
+        gamma,
+        terminal=(),
+        state_names=("high", "low"),
+        action_names=("search", "wait", "recharge"),
+    )

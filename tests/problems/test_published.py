@@ -244,3 +244,16 @@ def test_sweeps_that_stop_at_a_small_change_are_off_by_what_is_said():
     while np.abs(P @ V - V).max() >= 1e-6:
         V = P @ V
     assert abs(V[20] - 0.5 + 1.6e-4) <= 5e-6
+
+
+def test_the_robot_searches_until_it_has_to_recharge():
+    """Seen failing: with alpha and beta exchanged; with the rescue leaving the energy low."""
+    mdp = problems.recycling_robot()
+    found = solve(mdp)
+    assert found.pi.argmax(axis=1).tolist() == [0, 2]
+    # V(high) = 2 + gamma (alpha V(high) + (1 - alpha) gamma V(high))
+    high = 2 / (1 - 0.9 * (0.9 + 0.1 * 0.9))
+    np.testing.assert_allclose(found.V, [high, 0.9 * high], rtol=1e-12)
+    assert mdp.allowed.tolist() == [[True, True, False], [True, True, True]]
+    assert abs(problems.recycling_robot(beta=1.0).R[1, 0] - 2) <= 1e-15
+    assert solve(problems.recycling_robot(rescue=1.9)).pi.argmax(axis=1).tolist() == [0, 0]
