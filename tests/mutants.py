@@ -143,7 +143,7 @@ MUTANTS = [
         "one improvement and no more", "policy_iteration from anywhere", HOWARD,
         "stable = same or", "stable = True or",
         # Bounds for each state would find the improvements that are left out.
-        "if stable and not watch.stopped and is_uneven", "if not stable and is_uneven",
+        "if reached.stable and not watch", "if not reached.stable and not watch",
     ),
     mutant(
         "nothing lost", "value_iteration", SWEEPS,
@@ -156,7 +156,7 @@ MUTANTS = [
     ),
     mutant(
         "no floor stated", "policy_iteration", HOWARD,
-        "floor=solution.certificate.bound if stable else None", "floor=None",
+        "floor=solution.certificate.bound if reached.stable else None", "floor=None",
     ),
     mutant(
         "floor overstated to be let off", "value_iteration", LOOP,

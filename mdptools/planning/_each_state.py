@@ -28,12 +28,11 @@ from ._watch import Watch
 
 
 def is_uneven(mdp: MDP, solution: Solution, share: float) -> bool:
-    """Whether the bound is more than this share of the value of some state, terminal ones apart."""
+    """Whether the bound is more than this share of the value of some state that is not worth 0."""
     size = np.abs(solution.V)
-    if mdp.facts.any_terminal:
-        size = size[~mdp.terminal]
+    least = size.min(initial=np.inf, where=size > 0)
     bound = solution.certificate.bound
-    return bool(bound > share * size.min(initial=np.inf)) and 0 < bound < np.inf
+    return bool(bound > share * least) and 0 < bound < np.inf
 
 
 def in_each_state(
@@ -72,7 +71,7 @@ def in_each_state(
     old = solution.certificate
     silent = Watch(solution.method, wanted, history=False, callback=None)
     try:
-        ending = best_ending(task, max_iterations, solution.V)
+        ending = best_ending(task, max_iterations, solution.pi.argmax(axis=1))
     except ConvergenceError:
         return solution
     assert old.lower is not None and old.upper is not None

@@ -88,10 +88,13 @@ def state_words(mdp: MDP, states: IntArray) -> str:
     return f"state{'s' if len(states) > 1 else ''} {some}{more}"
 
 
-def best_ending(task: Task, max_iterations: int, V0: FloatS) -> Ending:
-    """Solve a task from a guess, with nobody to watch; as `solve_task`."""
+def best_ending(task: Task, max_iterations: int, actions: IntS) -> Ending:
+    """Solve a task without classes from a policy that ends, with nobody to watch."""
     problem = JoinedTask(task)
-    search = _from_guess(problem, _Search(problem, problem.reward, problem.start()), V0)
+    n_actions = task.mdp.n_actions
+    states = problem.rows[problem.first] // n_actions
+    chosen = np.searchsorted(problem.rows, states * n_actions + actions[states])
+    search = _Search(problem, problem.reward, chosen)
     return _ending(problem, search, max_iterations, search.improve(max_iterations))
 
 

@@ -17,6 +17,7 @@ policy avoids -inf or has a chance of inf; in all others inf and -inf meet, or s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -246,7 +247,7 @@ def refuse(mdp: MDP, sorts: Sorts) -> None:
 KEEP = "With infinite='keep' the other states are solved."
 
 
-def refuse_cycle(mdp: MDP, endless: EndlessCycleError) -> None:
+def refuse_cycle(mdp: MDP, endless: EndlessCycleError) -> NoReturn:
     """Raise the error of a cycle that only policy iteration has found to earn.
 
     Parameters

@@ -8,7 +8,7 @@ Not here  total reward (`_total_reward`), whose policies may not terminate.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -137,7 +137,7 @@ def policy_iteration(
     seen: set[bytes] = set()
     tableau: Tableau | None = None
 
-    def search() -> tuple[Any, ...]:
+    def search() -> _Reached:
         nonlocal V, tableau
         pairs = _first_pairs(mdp, policy, V, states)
         while True:
@@ -154,7 +154,7 @@ def policy_iteration(
             watch.see(_proved(found) if watch.looks else 0.0)
             stable = same or largest(best - chosen) <= 2 * found.roundoff
             if stable or watch.sweeps >= max_iterations:
-                return pairs, Q, best, chosen, found, stable
+                return _Reached(pairs, Q, best, chosen, found, stable)
             seen.add(pairs.tobytes())
             if rule == "howard":
                 changed = np.where(best > chosen + 2 * found.roundoff, greedy, pairs)
@@ -163,22 +163,21 @@ def policy_iteration(
                 most = max_iterations - watch.sweeps
                 changed = _pivot(tableau, mdp, best - chosen, greedy, watch, most)
             if changed.tobytes() in seen:  # in exact arithmetic no policy comes back
-                return pairs, Q, best, chosen, found, True
+                return _Reached(pairs, Q, best, chosen, found, True)
             pairs = changed
 
-    def finish(reached: tuple[Any, ...] | None) -> Solution:
+    def finish(reached: _Reached | None) -> Solution:
         if reached is None:
             last = tableau.V if tableau is not None else V
             reached = _backed_up(mdp, np.zeros(mdp.n_states) if last is None else last)
-        *found, stable = reached
-        solution = _finish(mdp, *found, watch)
-        if stable and not watch.stopped and is_uneven(mdp, solution, UNEVEN):
+        solution = _finish(mdp, reached, watch)
+        if reached.stable and not watch.stopped and is_uneven(mdp, solution, UNEVEN):
             solution = in_each_state(mdp, solution, watch, wanted, max_iterations)
         return within(
             solution,
             tol,
             wanted,
-            floor=solution.certificate.bound if stable else None,
+            floor=solution.certificate.bound if reached.stable else None,
             cure=f"max_iterations = {max_iterations} were not enough",
             stopped=watch.stopped,
         )
@@ -186,12 +185,23 @@ def policy_iteration(
     return watch.answer(search, finish)
 
 
-def _backed_up(mdp: MDP, V: FloatS) -> tuple[Any, ...]:
+class _Reached(NamedTuple):
+    """The last policy, by the rows of its pairs, and one backup of its values."""
+
+    pairs: IntS
+    Q: FloatSA
+    best: FloatS  # of Q in each state
+    chosen: FloatS  # Q of the policy
+    bracket: Bracket
+    stable: bool  # whether policy iteration came to rest
+
+
+def _backed_up(mdp: MDP, V: FloatS) -> _Reached:
     """What a search that was stopped leaves: the greedy policy of its last V."""
     Q = backup(mdp, V)
     pairs = kernel.first_rows(*mdp.R.shape) + Q.argmax(axis=1)
     best = Q.take(pairs)
-    return pairs, Q, best, best, bracket(mdp, V, best, best), False
+    return _Reached(pairs, Q, best, best, bracket(mdp, V, best, best), stable=False)
 
 
 def _first_values(mdp: MDP, V0: Any) -> FloatS:
@@ -255,15 +265,8 @@ def _proved(found: Bracket) -> float:
     return max(apart, (1 + found.factor) * (found.high - found.low) / 2) + found.roundoff
 
 
-def _finish(
-    mdp: MDP,
-    pairs: IntS,
-    Q: FloatSA,
-    best: FloatS,
-    chosen: FloatS,
-    found: Bracket,
-    watch: Watch,
-) -> Solution:
+def _finish(mdp: MDP, reached: _Reached, watch: Watch) -> Solution:
+    pairs, Q, best, chosen, found, _ = reached
     bound, loss, lower, upper = certify(mdp, best, chosen, found)
     residual = found.high - found.low
     # Q* - Q and V* - TV lie both between g low and g high: an optimal action has a Q that is less

@@ -14,7 +14,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -60,6 +60,39 @@ class Step(NamedTuple):
     bound: float
     tol: float
     seconds: float
+
+    @property
+    def done(self) -> bool:
+        """Whether the planner is there."""
+        return self.bound <= self.tol
+
+    @property
+    def text(self) -> str:
+        """For the line of `show_progress`."""
+        return (
+            f"{self.method}: sweep {self.sweep:,}, bound {self.bound:.2g} (tol {self.tol:.2g}), "
+            f"{self.seconds:.1f} s"
+        )
+
+
+class Progress(Protocol):
+    """What `show_progress` looks at: a `Step`, or a step of studies."""
+
+    @property
+    def sweep(self) -> int:
+        """How many there were so far; 1 begins a new line."""
+
+    @property
+    def seconds(self) -> float:
+        """Since the work began."""
+
+    @property
+    def done(self) -> bool:
+        """Whether this is the last one."""
+
+    @property
+    def text(self) -> str:
+        """What the line says."""
 
 
 Callback = Callable[[Step], object]
@@ -189,18 +222,19 @@ class _Line:
 _LINE = _Line()
 
 
-def show_progress(step: Step) -> None:
-    """Show on a terminal how far a planner has come; nothing in a pipe, a notebook or a log.
+def show_progress(step: Progress) -> None:
+    """Show on a terminal how far a planner or a study has come; nothing in a pipe or a notebook.
 
     Parameters
     ----------
-    step : Step
+    step : Step or StudyStep
 
     Notes
     -----
-    To be handed over as it is: ``solve(mdp, callback=show_progress)``. One line on standard error,
-    rewritten four times a second; a solve of less than that shows nothing. The cursor always
-    waits below the line, so that whatever ends the solve, what is printed next stands on its own.
+    To be handed over as it is: ``solve(mdp, callback=show_progress)``; `run_study` takes it too.
+    One line on standard error, rewritten four times a second; work of less than that shows nothing.
+    The cursor always waits below the line, so that whatever ends the work, what is printed next
+    stands on its own.
 
     Examples
     --------
@@ -209,10 +243,10 @@ def show_progress(step: Step) -> None:
     >>> solve(mdp, callback=show_progress).V.round(3)
     array([2.969, 1.406])
     """
-    if step.sweep == 1:  # another solve, another line
+    if step.sweep == 1:  # other work, another line
         _LINE.drawn = None
     before = _LINE.drawn
-    done = step.bound <= step.tol and before is not None
+    done = step.done and before is not None
     if not done and step.seconds < (before or 0.0) + REDRAW:
         return
     _LINE.drawn = step.seconds
@@ -220,10 +254,6 @@ def show_progress(step: Step) -> None:
     if not terminal:
         return
     up = "" if before is None else "\x1b[1A\r\x1b[K"  # to the line above, and wipe it
-    text = (
-        f"{step.method}: sweep {step.sweep:,}, bound {step.bound:.2g} (tol {step.tol:.2g}), "
-        f"{step.seconds:.1f} s"
-    )
     columns = shutil.get_terminal_size().columns - 1  # a line that is wrapped would be two
-    sys.stderr.write(f"{up}{text[:columns]}\n")
+    sys.stderr.write(f"{up}{step.text[:columns]}\n")
     sys.stderr.flush()

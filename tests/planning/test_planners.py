@@ -30,7 +30,7 @@ TABLE = {
     "q_iteration": Row(planning.q_iteration, ("discounted",), max_gamma=0.99),
     "gauss_seidel_value_iteration": Row(planning.gauss_seidel_value_iteration, ("discounted",)),
     "topological_value_iteration": Row(planning.topological_value_iteration, ("discounted",)),
-    "prioritized_sweeping": Row(planning.prioritized_sweeping, ("discounted",), max_gamma=0.999),
+    "prioritized_sweeping": Row(planning.prioritized_sweeping, ("discounted",), max_gamma=0.99),
     "linear_program": Row(planning.linear_program, ("discounted", "average")),
     "modified_policy_iteration": Row(planning.modified_policy_iteration, ("discounted",)),
     "policy_iteration": Row(planning.policy_iteration, ("discounted",)),
