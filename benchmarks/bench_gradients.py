@@ -1,7 +1,7 @@
-"""The exact policy gradient against one LU factorisation of the same size.
+"""The exact policy gradient against one LU factorisation of the same size, and the Hessian.
 
 Takes     a Garnet model and softmax logits.
-Gives     an entry of the registry: the gradient with its certificate.
+Gives     entries of the registry: the gradient with its certificate; the whole Hessian.
 Source    visits and V need one factorisation and two solves with it; all else is O(S^2 A).
 Not here  estimates of the gradient.
 """
@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from mdptools import Softmax, policy_gradient, problems
+from mdptools.gradients import hessian
 
 from .common import Competitor, Contest, entry, true_values
 
 TIMES = 1.4  # of one LU
+HESSIAN_SECONDS = 2.0
 
 
 @entry("gradient_1000")
@@ -39,6 +41,36 @@ def gradient_1000() -> Contest:
     )
     peer = Competitor("one LU factorisation (dgetrf)", lambda: dgetrf(matrix))
     return Contest([mine], [peer], targets={("policy_gradient", peer.name): TIMES})
+
+
+@entry("hessian_400")
+def hessian_400() -> Contest:
+    """The Hessian of J by 400 softmax logits, S=100, A=4, dense P, gamma .99."""
+    mdp = problems.garnet(100, 4, 20, gamma=0.99, rng=0)
+    family = Softmax(mdp)
+    theta = np.random.default_rng(0).standard_normal(family.shape)
+    step = 1e-4
+    direction = np.random.default_rng(1).standard_normal(family.shape)
+    ahead, behind = (
+        policy_gradient(mdp, family, theta + sign * step * direction).value for sign in (1, -1)
+    )
+    slope = (ahead - behind) / (2 * step)  # to about step^2
+    mine = Competitor(
+        "hessian",
+        lambda: hessian(mdp, family, theta),
+        error=lambda H: float(np.abs(_times(H, direction) - slope).max() / np.abs(slope).max()),
+    )
+    limit = Competitor(
+        f"{HESSIAN_SECONDS:g} seconds", lambda: None, seconds=lambda _: HESSIAN_SECONDS
+    )
+    return Contest([mine], [limit], targets={(mine.name, limit.name): 1.0}, rounds=5)
+
+
+def _times(H: Any, direction: np.ndarray) -> np.ndarray:
+    """H times a direction, in theta's shape."""
+    return (np.asarray(H).reshape(direction.size, -1) @ direction.reshape(-1)).reshape(
+        direction.shape
+    )
 
 
 def refined_gradient(mdp: Any, pi: np.ndarray, chain: np.ndarray) -> np.ndarray:

@@ -264,10 +264,11 @@ def evaluate_1000() -> Contest:
     return Contest([mine], rivals, one_lu_and_one_product([mdp]), absent("quantecon"))
 
 
-def importing(statement: str) -> Callable[[], float]:
+def importing(statement: str, before: str = "time") -> Callable[[], float]:
     """A run of a fresh interpreter that says how many CPU seconds a statement took."""
     code = (
-        f"import time; start = time.process_time(); {statement}; print(time.process_time() - start)"
+        f"import time, {before}; start = time.process_time(); {statement}; "
+        f"print(time.process_time() - start)"
     )
     command = [sys.executable, "-c", code]
     # As a user has it: NumPy starts the threads of its linear algebra.
@@ -283,3 +284,15 @@ def imports() -> Contest:
         for statement in ("import mdptools", "from mdptools import MDP", "import numpy")
     )
     return Contest([package, model], [numpy], targets={(model.name, numpy.name): 1.3})
+
+
+@entry("import_plugin")
+def plugin() -> Contest:
+    """What pytest loads where mdptools is installed and not used, against 10 ms."""
+    mine = Competitor(
+        "import mdptools.testing.plugin",
+        importing("import mdptools.testing.plugin", before="pytest"),
+        seconds=float,
+    )
+    limit = Competitor("10 milliseconds", lambda: 0.01, seconds=float)
+    return Contest([mine], [limit], targets={(mine.name, limit.name): 1.0})

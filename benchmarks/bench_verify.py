@@ -23,6 +23,7 @@ from mdptools.verify import (
     count_trajectories,
     enumerate_trajectories,
     exact_moments,
+    program_moments,
     reward_to_go_moments,
 )
 
@@ -152,3 +153,46 @@ def check() -> Contest:
         lambda found: float(np.abs(found.mean.reshape(-1) - truth).max()),
     )
     return Contest([right, wrong], [rate], targets={(right.name, rate.name): 1.0})
+
+
+@entry("choice_tape")
+def choice_tape() -> Contest:
+    """Five steps of Q-learning with exploration, for each path, against the same code drawing."""
+    rng = np.random.default_rng(0)
+    P, R = rng.dirichlet([1.0, 1.0], (2, 2)), rng.normal(size=(2, 2))
+    epsilon, paths = 0.2, 6**5
+
+    def update(Q: np.ndarray, s: int, a: int, after: int) -> np.ndarray:
+        Q = Q.copy()
+        Q[s, a] += 0.5 * (R[s, a] + 0.9 * Q[after].max() - Q[s, a])
+        return Q
+
+    def learn(rng: Any) -> np.ndarray:
+        s, Q = 0, np.zeros((2, 2))
+        for _ in range(5):
+            a = int(rng.integers(2) if rng.random() < epsilon else Q[s].argmax())
+            after = int(rng.choice(2, p=P[s, a]))
+            Q, s = update(Q, s, a, after), after
+        return Q
+
+    def mean(s: int, Q: np.ndarray, left: int) -> np.ndarray:
+        """The truth: over actions and successors, without a generator."""
+        if left == 0:
+            return Q
+        total = np.zeros((2, 2))
+        for a in range(2):
+            chance = epsilon / 2 + (1 - epsilon) * (a == Q[s].argmax())
+            for after in range(2):
+                total += chance * P[s, a, after] * mean(after, update(Q, s, a, after), left - 1)
+        return total
+
+    truth = mean(0, np.zeros((2, 2)), 5).reshape(-1)
+    tape = per_trajectory(
+        "program_moments",
+        paths,
+        lambda: program_moments(learn),
+        lambda found: float(np.abs(found.mean - truth).max()),
+    )
+    draws = np.random.default_rng(0)
+    drawn = per_trajectory("NumPy's generator", 2000, lambda: [learn(draws) for _ in range(2000)])
+    return Contest([tape], [drawn])

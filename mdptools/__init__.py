@@ -18,12 +18,12 @@ The rooms, each of which imports only from those above it::
     planning      optimal values and policies
     gradients     exact derivatives of J: gradients, Hessians, Fisher information, surrogates
     sampling      trajectories, drawn many at a time
-    estimators    returns and policy gradients from trajectories
+    estimators    returns, values and policy gradients from trajectories; learners
     problems      ready-made models
     transforms    new models from old ones, with the map of answers
-    interop       models from other libraries
+    interop       models in and out: files, other libraries' arrays, graphs and environments
     verify        exact moments, targets, verdicts: where the exact and the sampled meet
-    studies       exact iterations of policies and values, beside what theorems promise
+    studies       exact iterations, beside what theorems promise; learners beside the truth
     testing       strategies and models for tests; its files are imported by path
     cli           the command ``mdptools``
 
@@ -105,6 +105,9 @@ if TYPE_CHECKING:
     from .gradients import values_jacobian as values_jacobian
     from .gradients import vector_field as vector_field
     from .interop import from_gymnasium as from_gymnasium
+    from .interop import load as load
+    from .interop import save as save
+    from .interop import to_gymnasium as to_gymnasium
     from .model import MDP as MDP
     from .model import RewardLaw as RewardLaw
     from .model import dumps as dumps
@@ -173,7 +176,10 @@ if TYPE_CHECKING:
     from .structure import reachable as reachable
     from .structure import recurrent_classes as recurrent_classes
     from .structure import transient_states as transient_states
+    from .transforms import Answers as Answers
     from .transforms import Memory as Memory
+    from .transforms import discount_as_termination as discount_as_termination
+    from .transforms import relabel as relabel
     from .transforms import remember as remember
     from .verify import Verdict as Verdict
     from .verify import check_estimator as check_estimator
@@ -299,8 +305,8 @@ _NAMES = {
     "sampling": ("Trajectories", "rollout"),
     "estimators": (),
     "problems": (),
-    "transforms": ("Memory", "remember"),
-    "interop": ("from_gymnasium",),
+    "transforms": ("Answers", "Memory", "discount_as_termination", "relabel", "remember"),
+    "interop": ("from_gymnasium", "load", "save", "to_gymnasium"),
     "verify": ("Verdict", "check_estimator", "explain"),
     "studies": (),
     "testing": (),

@@ -1,7 +1,8 @@
 """Estimators with one thing wrong, and some that only look wrong, as a user would write them.
 
 Each entry makes the arguments of `check_estimator` from a `Lab`. The numbers are those of a
-catalogue of mistakes found in published code and courses; B is biased, H is harmless.
+catalogue of mistakes found in published code and courses; B is biased, H is harmless. Those that
+draw for themselves are run by the choice tape.
 """
 
 from __future__ import annotations
@@ -431,6 +432,83 @@ def lambda_return_without_its_last_term(lab):
     return {"estimator": estimate, "target": "J"}
 
 
+# --- with randomness of their own: functions (n, rng) ---------------------------------------------
+
+
+def sampler(estimate, **more):
+    """The arguments for a function (n, rng)."""
+    return {"estimator": estimate, "style": "sampler"} | more
+
+
+def episodes(lab, n, rng):
+    """n episodes, step by step, as lists of (s, a, r)."""
+    law, n_actions = lab.mdp.branches, lab.mdp.n_actions
+    for _ in range(n):
+        steps, s = [], rng.choice(lab.mdp.n_states, p=lab.mdp.mu)
+        while len(steps) < lab.mdp.horizon and not lab.mdp.terminal[s]:
+            a = rng.choice(n_actions, p=lab.pi[s])
+            row = slice(*law.offsets[s * n_actions + a :][:2])
+            k = rng.choice(law.prob[row].size, p=law.prob[row])
+            steps.append((s, a, law.reward[row][k]))
+            s = law.next_state[row][k]
+        yield steps
+
+
+def reinforce(lab, steps, gamma):
+    """sum_t gamma^t psi_t G_t of one episode."""
+    row, G = np.zeros(lab.psi.shape[-1]), 0.0
+    for t, (s, a, r) in reversed(list(enumerate(steps))):
+        G = r + gamma * G
+        row += gamma**t * G * lab.psi[s, a]
+    return row
+
+
+@mutant("B46")
+def max_of_sample_means(lab):
+    # Two arms whose rewards overlap: three pulls of each; the larger of the two means.
+    law = lab.mdp.branches
+    pairs = [slice(*law.offsets[row : row + 2]) for row in range(2 * lab.mdp.n_actions)]
+    arms = max(
+        ((one, two) for one in pairs for two in pairs if one != two),
+        key=lambda both: (
+            min(law.reward[both[0]].max(), law.reward[both[1]].max())
+            - max(law.reward[both[0]].min(), law.reward[both[1]].min())
+        ),
+    )
+
+    def estimate(n, rng):
+        best = np.full(n, -np.inf)
+        for arm in arms:
+            pulls = rng.choice(law.reward[arm], size=(n, 3), p=law.prob[arm])
+            best = np.maximum(best, pulls.mean(axis=1))
+        return best
+
+    return sampler(
+        estimate,
+        mdp=None,
+        policy=None,
+        target=max(law.reward[arm] @ law.prob[arm] for arm in arms),
+        bounds=(law.reward.min(), law.reward.max()),
+    )
+
+
+@mutant("B51")
+def states_of_undiscounted_visits(lab):
+    # The policy gradient theorem: draw a running time and state, then an action; psi Q, times the
+    # sum of all (discounted) visits. The draw forgets gamma.
+    right = evaluate(lab.mdp, lab.pi)
+    plain = evaluate(lab.mdp.with_objective(gamma=1.0, horizon=lab.mdp.horizon), lab.pi)
+    law = (plain.visits / plain.visits.sum()).ravel()  # (H * S,)
+
+    def estimate(n, rng):
+        t, s = np.divmod(rng.choice(law.size, size=n, p=law), lab.mdp.n_states)
+        a = np.array([rng.choice(lab.mdp.n_actions, p=lab.pi[one]) for one in s], dtype=int)
+        return right.visits.sum() * lab.psi[s, a] * right.Q[t, s, a][:, None]
+
+    most = right.visits.sum() * np.abs(right.Q).max()
+    return sampler(estimate, bounds=most)
+
+
 # --- of a whole batch -----------------------------------------------------------------------------
 
 
@@ -460,6 +538,21 @@ def weighted_importance_sampling(lab):
     def estimate(batch):
         rho = importance(lab, batch).prod(axis=1)
         return (rho * (powers(lab, batch) * batch.r).sum(axis=1)).sum() / rho.sum()
+
+    return {"estimator": estimate, "behaviour": lab.b, "target": "J"}
+
+
+@mutant("B38", batch=2)
+def behaviour_counted_in_the_same_batch(lab):
+    def estimate(batch):
+        counts = np.zeros((lab.mdp.n_states, lab.mdp.n_actions))
+        np.add.at(counts, (batch.s[:, :-1][batch.mask], batch.a[batch.mask]), 1.0)
+        b = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+        ratio = lab.pi[batch.s[:, :-1], batch.a] / np.where(
+            batch.mask, b[batch.s[:, :-1], batch.a], 1
+        )
+        rho = np.where(batch.mask, ratio, 1.0).prod(axis=1)
+        return (rho * (powers(lab, batch) * batch.r).sum(axis=1)).mean()
 
     return {"estimator": estimate, "behaviour": lab.b, "target": "J"}
 
@@ -540,6 +633,30 @@ def time_dependent_baseline(lab):
         return weighted(lab, batch, powers(lab, batch) * (to_go(batch.r, lab.gamma) - b))
 
     return estimate
+
+
+@harmless("H07")
+def noise_added(lab):
+    def estimate(n, rng):
+        rows = np.stack([reinforce(lab, steps, lab.gamma) for steps in episodes(lab, n, rng)])
+        return rows + rng.choice([-1.0, 1.0], size=(n, 1))
+
+    return sampler(estimate)
+
+
+@harmless("H15")
+def geometric_truncation(lab):
+    # After each reward the episode survives with probability gamma; nothing else is discounted.
+    def estimate(n, rng):
+        rows = []
+        for steps in episodes(lab, n, rng):
+            alive = 1
+            while alive < len(steps) and rng.random() < lab.gamma:
+                alive += 1
+            rows.append(reinforce(lab, steps[:alive], 1.0))
+        return np.stack(rows)
+
+    return sampler(estimate)
 
 
 @harmless("H08")

@@ -3,7 +3,8 @@
 Takes     `Trajectories`, a family with theta, gamma, and baselines or critics as arrays.
 Gives     one row (D,) for each trajectory; their mean is the estimate.
 Source    Williams (1992); Sutton and Barto (2018), chapter 13; Baxter and Bartlett (2001).
-Not here  the gradient itself (gradients), exact moments of these (verify).
+Not here  critics that look several steps ahead (`_actor_critic`), states drawn one by one
+          (`_states`), the gradient itself (gradients), exact moments of these (verify).
 
 psi_t is the score, grad log pi(a_t | s_t). "Run to their end" includes the horizon of a finite
 horizon. gamma is the model's; with trajectories that were cut geometrically it has to be 1, because
@@ -19,8 +20,9 @@ import numpy as np
 
 from ..arrays import FloatArray
 from ..errors import ModelError
-from ..policies import Family, sight
+from ..policies import Family
 from ..sampling import Trajectories
+from ._ratios import ratios_so_far
 from ._returns import (
     backward,
     check_discount,
@@ -90,8 +92,8 @@ def reinforce(
         subtracted = _one_number(baseline)
     factor = discounted_return(trajectories, gamma) - subtracted
     if off_policy:
-        factor = factor * _ratios_so_far(trajectories, family, theta)[:, -1]
-    return _score_sum(trajectories, family, theta, factor[:, None])
+        factor = factor * ratios_so_far(trajectories, (family, theta))[:, -1]
+    return score_sum(trajectories, family, theta, factor[:, None])
 
 
 def gpomdp(
@@ -165,11 +167,11 @@ def gpomdp(
     else:
         b = of_states(batch, baseline, "baseline", batch.n_steps, batch.s[:, :-1])
     if off_policy:
-        so_far = _ratios_so_far(batch, family, theta)[:, 1:]
+        so_far = ratios_so_far(batch, (family, theta))[:, 1:]
         above = backward(so_far * batch.r, gamma) - so_far * b
     else:
         above = reward_to_go(batch, gamma) - b
-    return _score_sum(batch, family, theta, above * _discounts(batch, gamma, time_discount))
+    return score_sum(batch, family, theta, above * time_discounts(batch, gamma, time_discount))
 
 
 def actor_critic(
@@ -228,10 +230,10 @@ def actor_critic(
     array([[-0.5,  0.5]])
     """
     batch = trajectories
-    above = td_errors(batch, v, gamma) * _discounts(batch, gamma, time_discount)
+    above = td_errors(batch, v, gamma) * time_discounts(batch, gamma, time_discount)
     if off_policy:
-        above = above * _ratios_so_far(batch, family, theta)[:, 1:]
-    return _score_sum(batch, family, theta, above)
+        above = above * ratios_so_far(batch, (family, theta))[:, 1:]
+    return score_sum(batch, family, theta, above)
 
 
 # --- baselines from the batch itself ---------------------------------------------------------
@@ -338,7 +340,12 @@ def _one_number(baseline: Any) -> float:
     return float(baseline)
 
 
-def _discounts(trajectories: Trajectories, gamma: float, time_discount: float | None) -> FloatArray:
+# --- for the other files of this room --------------------------------------------------------
+
+
+def time_discounts(
+    trajectories: Trajectories, gamma: float, time_discount: float | None
+) -> FloatArray:
     """c^t, (T,)."""
     c = gamma if time_discount is None else time_discount
     check_discount(c, "time_discount")
@@ -346,31 +353,7 @@ def _discounts(trajectories: Trajectories, gamma: float, time_discount: float | 
     return powers
 
 
-def _score_sum(trajectories: Trajectories, family: Family, theta: Any, w: FloatArray) -> FloatArray:
+def score_sum(trajectories: Trajectories, family: Family, theta: Any, w: FloatArray) -> FloatArray:
     """sum_t w_t psi_t over the steps that there are, (N, D)."""
     batch = trajectories
     return family.accumulate(theta, batch.s[:, :-1], batch.a, np.where(batch.mask, w, 0.0), batch.o)
-
-
-def _ratios_so_far(trajectories: Trajectories, family: Family, theta: Any) -> FloatArray:
-    """prod_{k < t} pi(a_k | s_k) / exp(logp_k), (N, T+1); padding does not change it."""
-    batch = trajectories
-    unknown = np.argwhere(batch.mask & np.isnan(batch.logp))
-    if len(unknown):
-        i, t = (int(x) for x in unknown[0])
-        raise ModelError(
-            f"logp is nan at step {t} of trajectory {i} ({len(unknown)} steps are so): without "
-            f"the probabilities under which it acted there are no ratios. Give from_steps logp=."
-        )
-    pi, seen = family.probs(theta), sight(family, theta)
-    time, s = np.arange(batch.n_steps), batch.s[:, :-1]
-    if seen is not None and batch.o is not None:  # O(o | s) is in both, and cancels
-        chosen = seen.chosen(time, batch.o, batch.a)
-    else:
-        chosen = pi[time, s, batch.a] if pi.ndim == 3 else pi[s, batch.a]
-    acted = np.where(batch.mask, np.exp(batch.logp), 1.0)
-    ratio = np.where(batch.mask, chosen / acted, 1.0)
-    products: FloatArray = np.cumprod(
-        np.concatenate((np.ones((batch.n, 1)), ratio), axis=1), axis=1
-    )
-    return products

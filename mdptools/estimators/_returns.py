@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray, as_floats
+from ..arrays import BoolArray, FloatArray, as_floats
+from ..checks import check_count, number_or_nan
 from ..errors import ModelError
-from ..sampling import Trajectories
+from ..model import MDP
+from ..sampling import Trajectories, rollout
 
 
 def discounted_return(trajectories: Trajectories, gamma: float) -> FloatArray:
@@ -133,12 +135,55 @@ def td_errors(trajectories: Trajectories, v: Any, gamma: float) -> FloatArray:
     """
     check_discount(gamma, "gamma")
     values = of_states(trajectories, v, "v", trajectories.n_steps + 1, trajectories.s)
-    goes_on = trajectories.mask.copy()
-    ended = np.flatnonzero(trajectories.terminated & (trajectories.lengths > 0))
-    goes_on[ended, trajectories.lengths[ended] - 1] = False
-    after = np.where(goes_on, values[:, 1:], 0.0)
+    after = np.where(goes_on(trajectories), values[:, 1:], 0.0)
     delta: FloatArray = trajectories.r + gamma * after - values[:, :-1]
     return np.where(trajectories.mask, delta, 0.0)
+
+
+def rollout_utility(
+    mdp: MDP, policy: Any, depth: int, rng: Any, *, n: int = 1, start: Any = None
+) -> float:
+    """The discounted return of a rollout of ``depth`` steps; the mean of n of them.
+
+    Estimates J of the model that stops after ``depth`` steps (V of a state, with ``start``).
+    Unbiased for that; what is missing of the model without such a stop is ``gamma^depth
+    E[V(s_depth)]``.
+
+    Parameters
+    ----------
+    mdp : MDP
+        Any objective.
+    policy : pi, (S, A) or (H, S, A) on a finite horizon; or a pair (family, theta)
+    depth : int >= 1
+    rng : numpy.random.Generator or int
+    n : int
+        Number of rollouts.
+    start : int, (n,) array_like of int, or (S,) array_like of float, optional
+        As for `rollout`. ``mdp.mu`` if omitted.
+
+    Returns
+    -------
+    float, reward units
+        For one row of each rollout: ``discounted_return(rollout(...), gamma)``.
+
+    Raises
+    ------
+    ModelError
+        If an argument is wrong.
+
+    Notes
+    -----
+    What a Monte Carlo lookahead puts at its leaves; Kochenderfer, Wheeler and Wray (2022). Time O(n
+    depth).
+
+    Examples
+    --------
+    >>> mdp = MDP([[[1.0]]], [[1.0]], gamma=0.5)
+    >>> rollout_utility(mdp, [[1.0]], 3, rng=0)
+    1.75
+    """
+    batch = rollout(mdp, policy, n, rng=rng, max_steps=check_count(depth, "depth"), start=start)
+    return float(discounted_return(batch, mdp.gamma).mean())
 
 
 # --- for the other files of this room --------------------------------------------------------
@@ -146,8 +191,16 @@ def td_errors(trajectories: Trajectories, v: Any, gamma: float) -> FloatArray:
 
 def check_discount(x: Any, name: str) -> None:
     """Pass if ``x`` is a number in [0, 1]."""
-    if not (np.ndim(x) == 0 and np.isreal(x) and 0 <= x <= 1):
+    if not 0 <= number_or_nan(x) <= 1:
         raise ModelError(f"{name} is {x!r:.80}; it must be a number in [0, 1].")
+
+
+def goes_on(trajectories: Trajectories) -> BoolArray:
+    """Which steps (N, T) have a state worth something behind them: no termination, no padding."""
+    alive = trajectories.mask.copy()
+    ended = np.flatnonzero(trajectories.terminated & (trajectories.lengths > 0))
+    alive[ended, trajectories.lengths[ended] - 1] = False
+    return alive
 
 
 def backward(r: FloatArray, factor: float) -> FloatArray:

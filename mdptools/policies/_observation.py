@@ -63,8 +63,8 @@ class Observation:
     There are two scores. An agent that acts on o and is scored by pi(a | o) is what estimators
     meet: `rollout` draws o, `Trajectories.o` records it, and ``accumulate(..., o)`` scores it.
     Without o the mixture is scored: that is the mean of the other given (s, a), so it gives the
-    same expectations with less variance. Both have mean zero. Recursions for exact moments
-    (`verify`) know the mixture alone; enumeration lists each o.
+    same expectations with less variance. Both have mean zero. Exact moments (`verify`) are those
+    of estimators that meet o.
 
     Examples
     --------

@@ -49,7 +49,8 @@ class Trajectories:
     Raises
     ------
     ModelError
-        If the shapes or types do not fit together.
+        If the shapes or types do not fit together; if a mask has holes, or a trajectory is not
+        either terminated or truncated.
 
     Notes
     -----
@@ -100,6 +101,25 @@ class Trajectories:
             if array.dtype.kind not in kinds:
                 raise ModelError(f"{field.name} is of type {array.dtype}; it must hold {words}.")
             object.__setattr__(self, field.name, readonly(array))
+        self._check_ends()
+
+    def _check_ends(self) -> None:
+        """Each episode is a run of steps, then padding, and ends in one of two ways."""
+        gaps = np.argwhere(self.mask[:, 1:] > self.mask[:, :-1])
+        if len(gaps):
+            i, t = (int(k) for k in gaps[0])
+            raise ModelError(
+                f"mask[{i}] is False at step {t} and True at step {t + 1}: an episode has no "
+                f"holes; behind its end mask stays False. An episode that was reset is another row."
+            )
+        both = np.flatnonzero(self.terminated == self.truncated)
+        if len(both):
+            i = int(both[0])
+            how = "both terminated and truncated" if self.terminated[i] else "neither"
+            raise ModelError(
+                f"trajectory {i} is {how}: it must be one of the two, terminated (it ended by "
+                f"itself) or truncated (it was cut)."
+            )
 
     # -- sizes -------------------------------------------------------------------------------
     @property

@@ -1,7 +1,8 @@
 """Models on which mistakes show: small, random, and with something for every mistake to trip over.
 
 Takes     a seed.
-Gives     a model of a few hundred trajectories; a policy, another one that acts, a wrong critic.
+Gives     a model of a few hundred trajectories; a policy, another one that acts, a wrong critic;
+          and, beside it, models at the edge of what is a model.
 Source    a bias is a rational function of P, pi, mu, R and gamma: if it is not zero everywhere it
           is not zero at almost all random numbers. What hides mistakes is structure: gamma = 1, no
           termination, equal rewards, a uniform policy.
@@ -10,7 +11,7 @@ Not here  random models of any size (problems), strategies for Hypothesis (`stra
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,17 @@ import numpy as np
 from ..arrays import FloatS, FloatSA, readonly
 from ..model import MDP
 from ..policies import Softmax
+from ._degenerate import MAKERS
 
-__all__ = ["behaviour_for", "critic_for", "discriminating_mdp", "policy_for"]
+__all__ = [
+    "Lab",
+    "behaviour_for",
+    "critic_for",
+    "degenerate_mdps",
+    "discriminating_mdp",
+    "lab",
+    "policy_for",
+]
 
 _END = 3
 
@@ -42,9 +52,17 @@ def discriminating_mdp(seed: int = 0) -> MDP:
 
     Notes
     -----
-    On a model with gamma = 1 the mistakes about gamma are invisible; without terminal states those
-    about masks and bootstrapping; with all rewards 1 a return that starts one step late, and
-    clipping; with a uniform policy an entropy bonus.
+    What other models hide, of the mistakes that are made most:
+
+    ====================  =====================================================================
+    gamma = 1             gamma^t left out, or applied twice; a return that is not discounted;
+                          geometric stopping and discounting at once; visits that are not
+                          discounted
+    no terminal state     padding that is not masked; episodes divided by their length; returns that
+                          run on into the next episode, or through termination
+    all rewards 1         clipped rewards; a return without the reward of the action itself
+    a uniform policy      an entropy bonus
+    ====================  =====================================================================
 
     Examples
     --------
@@ -153,3 +171,87 @@ def critic_for(mdp: MDP, seed: int = 0) -> FloatS:
         np.where(np.arange(mdp.n_states) % 2, 1, -1)
     )
     return readonly(values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lab:
+    """A discriminating model with everything that is done to it.
+
+    Attributes
+    ----------
+    mdp : MDP
+    family : Softmax
+    theta : (S, A) array
+    behaviour : (S, A) array
+        Another policy.
+    critic : (S,) array
+        Values that are wrong.
+    """
+
+    mdp: MDP
+    family: Softmax
+    theta: FloatSA
+    behaviour: FloatSA
+    critic: FloatS
+
+    @property
+    def policy(self) -> tuple[Softmax, FloatSA]:
+        """Family and theta."""
+        return self.family, self.theta
+
+    @property
+    def pi(self) -> FloatSA:
+        """What they mean, (S, A)."""
+        return self.family.probs(self.theta)
+
+
+def lab(seed: int = 0) -> Lab:
+    """`discriminating_mdp` with `policy_for`, `behaviour_for` and `critic_for`.
+
+    Parameters
+    ----------
+    seed : int >= 0
+
+    Returns
+    -------
+    Lab
+
+    Examples
+    --------
+    >>> from mdptools.testing.assertions import assert_unbiased
+    >>> one = lab()
+    >>> assert_unbiased(lambda batch: one.mdp.gamma**batch.lengths, one.mdp, one.pi, target=0.0)
+    Traceback (most recent call last):
+    ...
+    AssertionError: biased: the mean of a row is not the given target
+    ...
+    """
+    mdp = discriminating_mdp(seed)
+    return Lab(mdp, *policy_for(mdp, seed), behaviour_for(mdp, seed), critic_for(mdp, seed))
+
+
+def degenerate_mdps() -> dict[str, MDP]:
+    """Models at the edge of what is a model, each with one thing that code forgets.
+
+    Returns
+    -------
+    dict of name to MDP
+        New models at each call; names say what is degenerate. Objectives are mixed: discounted,
+        finite, total and average.
+
+    Notes
+    -----
+    They are no test of an estimator by themselves: where nothing is discounted, or every reward is
+    equal, mistakes are invisible (see `discriminating_mdp`). They are for what falls over: a
+    division by a standard deviation of zero, 0^0, an episode without a step, an action that does
+    not exist, a state that is never reached.
+
+    Examples
+    --------
+    >>> models = degenerate_mdps()
+    >>> list(models)[:5]
+    ['one_state', 'one_action', 'gamma_0', 'gamma_1_until_the_end', 'gamma_1_for_three_steps']
+    >>> models["starts_where_it_ends"].mu
+    array([0., 0., 0., 1.])
+    """
+    return {name: make() for name, make in MAKERS.items()}

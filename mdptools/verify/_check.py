@@ -1,43 +1,32 @@
 """Check an estimator: whether its mean is what it should be.
 
-Takes     an estimator, an MDP, a policy, the name of what is estimated.
-Gives     a `Verdict`: exact, by enumerating every trajectory, where there are few enough.
-Source    formula: bias = sum over trajectories of P(trajectory) row - target. It is a rational
-          function of the model's numbers: where these are random it is zero only if it must be.
-Not here  reasons (`_explain`), sampling-based verdicts.
+Takes     an estimator in any style, an MDP, a policy, the name of what is estimated.
+Gives     a `Verdict`: exact where that is possible, from a sample where it is not.
+Source    the routes: `_exact` and `_sampled`.
+Not here  reasons (`_explain`).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from ..arrays import EPS, FloatArray, readonly
-from ..checks import check_count
 from ..errors import ModelError
 from ..model import MDP
-from ..policies import check_policy, split_policy
-from ..sampling import Trajectories
-from ._enumeration import CHUNK, LIMIT, Sums, check_limit, chunk_for, served
-from ._explain import explain
-from ._rows import Caller, Estimator, each_batch
-from ._targets import Answer, answers
-from ._tree import Tree, check_length, noisy_law
-from ._verdict import Case, Verdict, Witness
+from ._enumeration import LIMIT
+from ._exact import Enumeration, by_tape
+from ._ledger import LEDGER
+from ._question import Question, asked, check_route
+from ._sampled import check_rates, sampled
+from ._tree import words
+from ._verdict import Verdict
 
-ROUNDOFF = 1e-9  # relative, for float64 rows
-ROUNDOFF_SINGLE = 3e-6  # for float32 rows
-WIDE = 512  # no covariance matrix above so many coordinates
-QUICK = 100_000  # reasons that need enumeration are not looked for among more trajectories
-TOP = 5
+QUICK_TAPE = 20_000  # paths of somebody's program that are tried before sampling it
 
 
 def check_estimator(
-    estimator: Estimator,
-    mdp: MDP,
-    policy: Any,
+    estimator: Any,
+    mdp: MDP | None = None,
+    policy: Any = None,
     *,
     target: Any = "policy_gradient",
     behaviour: Any = None,
@@ -48,50 +37,97 @@ def check_estimator(
     alpha: float = 1e-6,
     beta: float = 1e-3,
     tol: float = 0.01,
+    tol_units: str = "sd",
+    bounds: Any = None,
+    l1: float | None = None,
+    unit: int = 1,
+    up_to_scale: bool = False,
+    proposal: str = "auto",
+    control_variates: Any = "auto",
+    max_samples: int = 2**20,
     rng: Any = 0,
+    map: Any = map,
     limit: int = LIMIT,
 ) -> Verdict:
     """Whether the mean of an estimator is what it estimates.
 
+    Exact where there are few enough trajectories: then the bias is a number, and nothing is left
+    to chance. Otherwise from a sample: "biased" is wrong with a chance of at most ``alpha``,
+    "unbiased within tol" with a chance of at most ``beta``, however often the sample is looked at.
+
     Parameters
     ----------
-    estimator : function Trajectories -> (N, D) or (N, *shape of the target) array
-        One row for each trajectory.
-    mdp : MDP
-        With a horizon, or without: then trajectories are cut after ``horizon`` steps.
-    policy : (family, theta), or pi, (S, A) or (H, S, A)
+    estimator : function
+        See ``style``. It returns one row for each trajectory: an array (N, D) or (N, *shape of the
+        target), of NumPy, torch or JAX, or a dict of arrays.
+    mdp : MDP, optional
+        With a horizon, or without: then trajectories may be cut after ``horizon`` steps. Samplers
+        can do without.
+    policy : (family, theta), or pi, (S, A) or (H, S, A), optional
         A bare pi stands for the tabular softmax at theta = log pi.
-    target : str, array, or function (mdp, policy) -> array
+    target : str, array, dict of arrays, or function (mdp, policy) -> array
         A name in `TARGETS`, or what the mean should be.
     behaviour : pi, or (family, theta), optional
         Who acts, if not ``policy``; ``logp`` of the trajectories is theirs.
     horizon : int, optional
         Where to cut trajectories of a model without a horizon. If omitted: nowhere if every
-        trajectory ends by itself, else after as many steps as ``limit`` allows.
-    style : {"batch"}
-        How the estimator is called: with many trajectories at once.
-    route : {"auto", "exact"}
-        Both enumerate.
+        trajectory ends by itself, else after as many steps as ``limit`` allows, or, in a sample,
+        where gamma^t is below 1e-3.
+    style : {"batch", "steps", "dicts", "sampler"}
+        A function of many `Trajectories`; of one trajectory as a list of (s, a, r), or as a dict
+        of arrays with Gymnasium's names; or a function (n, rng) that draws its own n rows.
+    route : {"auto", "exact", "tape", "sequential"}
+        "exact" enumerates all trajectories, "tape" all that a sampler can draw for one row,
+        "sequential" takes a sample. "auto" takes the first of them that can be done.
     batch : int
         For estimators of a whole batch, such as one that subtracts the mean of the batch: it is
-        called with so many independent trajectories at a time, for every tuple of them, and its
-        rows (or its one row) are averaged. What the batches share is then in the mean.
-    alpha, beta, tol, rng
-        Error rates, tolerance and seed of a statistical verdict. An exact one needs none of them.
+        called with so many independent trajectories at a time (exact: for every tuple of them),
+        and its rows (or its one row) are averaged. What the batches share is then in the mean.
+    alpha, beta : float
+        Chances of a wrong "biased", and of a wrong "unbiased within tol".
+    tol : float
+        The bias that does not matter, in ``tol_units``.
+    tol_units : {"sd", "absolute", "target"}
+        Standard deviations of one row, coordinate by coordinate; the units of the target; shares
+        of the largest |target|.
+    bounds : (low, high), or a number, optional
+        Where rows are for certain: numbers or arrays of the target's shape; B stands for (-B, B).
+        With ``proposal="mixture"``: of the weighted rows.
+    l1 : float, optional
+        A bound on the sum of |x| of every row.
+    unit : int
+        So many rows in a row are averaged first, for rows that depend on each other.
+    up_to_scale : bool
+        Ask only whether the mean is a multiple >= 0 of the target.
+    proposal : {"auto", "behaviour", "mixture"}
+        Whose trajectories are sampled: the behaviour's, or, weighted, those of a mixture of
+        behaviour and policy, which has no heavy tails. "auto": the mixture where importance weights
+        have a second moment above 10.
+    control_variates : {"auto", True, False}
+        Subtract features whose mean is known to be zero. "auto": where they help, without bounds.
+    max_samples : int
+        Rows (or units) that are drawn at most.
+    rng : int or Generator
+        The seed of a sample.
+    map : function
+        How tasks are run: the built-in ``map``, or that of an executor. The numbers are the same.
     limit : int
-        More trajectories (or tuples of them) than that are refused.
+        With more trajectories (or tuples of them, or paths) than that nothing is enumerated.
 
     Returns
     -------
     Verdict
-        ``outcome`` is "unbiased" or "biased"; ``claim`` says what the mean is, or is not.
+        ``outcome`` is "unbiased" or "biased" on exact routes; "biased", "unbiased within tol" or
+        "inconclusive" from a sample. ``claim`` says what the mean is, or is not; ``route`` and the
+        notes how and why.
 
     Raises
     ------
     ModelError
-        If there are more trajectories than ``limit`` (the number is named); if the estimator
-        returns the wrong number of rows, rows of another shape than the target, numbers that are
-        not finite, or different answers for the same data.
+        If the route is exact and there are more trajectories than ``limit`` (the number is named);
+        if the estimator returns the wrong number of rows, rows of another shape than the target,
+        numbers that are not finite, or different answers for the same data; if a declared bound
+        does not hold; if rows depend on each other.
 
     Notes
     -----
@@ -100,17 +136,23 @@ def check_estimator(
     of the endless model (returns continued by the exact V). Targets named "..._infinite" accept
     only the second kind.
 
-    A |bias| counts if it is above ``1e-9 scale`` (``3e-6 scale`` for float32 rows); scale is the
-    largest of |target| and of the mean |row|, so that a target of zero is no special case. To that
-    are added a few eps of the rewards, for targets that are zero because large numbers cancel.
-
+    Exact: a |bias| counts if it is above ``1e-9 scale`` (``3e-6 scale`` for float32 rows); scale is
+    the largest of |target| and of the mean |row|, so that a target of zero is no special case. To
+    that are added a few eps of the rewards, for targets that are zero because large numbers cancel.
     Time O(n) for n trajectories, about a second for a million if the estimator is vectorised.
+
+    From a sample: a betting e-process (Ville's inequality; Waudby-Smith and Ramdas 2024 for bets on
+    means). Without bounds the range of rows is assumed from a sample of flattened dynamics, in
+    which nothing that can happen is rare; the error rates hold if it is right, and the verdict says
+    so. A sampler shows no dynamics: without bounds it is never called biased. An estimator that
+    draws its own random numbers has to be sampled: ``route="sequential"``. Processes as ``map``
+    need functions that can be pickled.
 
     Examples
     --------
     >>> from mdptools import MDP, Softmax
     >>> mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], gamma=0.5, horizon=2)
-    >>> family, theta = Softmax(mdp), np.zeros((1, 2))
+    >>> family, theta = Softmax(mdp), [[0.0, 0.0]]
     >>> def mine(batch):  # REINFORCE, but its return is not discounted
     ...     return family.accumulate(theta, batch.s[:, :-1], batch.a, batch.mask.astype(float)) * (
     ...         batch.r.sum(axis=1, keepdims=True)
@@ -118,202 +160,70 @@ def check_estimator(
     >>> verdict = check_estimator(mine, mdp, (family, theta))
     >>> verdict.outcome, verdict.bias, verdict.explanations[0].name
     ('biased', array([[-0.125,  0.125]]), 'nothing discounted')
+    >>> verdict = check_estimator(mine, mdp, (family, theta), route="sequential")
+    >>> verdict.outcome, bool(verdict.log_e > 13), verdict.n < 1000
+    ('biased', True, True)
     """
-    _check_words(style, route)
-    batch = check_count(batch, "batch")
-    tree = Tree(served(mdp), policy if behaviour is None else behaviour)
-    split_policy(mdp, policy)  # for its checks
-    length, cut = _length(tree, horizon, limit, batch)
-    count = tree.count(length)
-    check_limit(mdp, count, limit, length, batch)
-    honest = answers(mdp, policy, target, length if cut else None)
-    shape = honest[0].value.shape
-    size = max(honest[0].value.size, 1)
-    chunk = chunk_for(CHUNK, max(length, size))
-    caller = Caller(estimator, shape, batch)
-    sums = Sums("covariance" if size <= WIDE else "variance")
-    for weights, rows, _ in each_batch(caller, tree, length, chunk):
-        sums.add(weights, rows)
-    moments = sums.moments(count)
-    mean = moments.mean.reshape(shape)
-    relative = _relative(caller.precision)
-    answer, scale, threshold = _nearest(honest, mean, sums.size, relative, _floor(tree, length))
-    bias = mean - answer.value
-    biased = not np.abs(bias).max(initial=0.0) <= threshold  # so that nan is biased
-    witness = _witness(mdp, bias, mean, answer.value)
-    if biased and batch == 1:
-        witness = _with_trajectories(witness, caller, tree, length, chunk)
-    case = Case(mdp, policy, behaviour, length, cut, target, answer, batch)
-    verdict = Verdict(
-        outcome="biased" if biased else "unbiased",
-        claim=f"the mean of a row is {'not ' if biased else ''}{answer.claim}",
-        route="exact",
-        target=answer.value,
-        mean=readonly(mean),
-        bias=readonly(bias),
-        covariance=moments.covariance,
-        variance=np.zeros(size) if moments.variance is None else moments.variance,
-        scale=scale,
-        threshold=threshold,
-        n=count**batch,
-        steps=length,
-        mass=moments.mass,
-        witness=witness,
-        notes=_notes(case, tree, scale, bias, relative=relative, biased=biased),
-        case=case,
+    check_route(route)
+    question = asked(
+        estimator,
+        mdp,
+        policy,
+        target=target,
+        behaviour=behaviour,
+        horizon=horizon,
+        style=style,
+        batch=batch,
+        up_to_scale=up_to_scale,
+        limit=limit,
     )
-    if not biased:
-        return verdict
-    found = explain(verdict, enumerate=count <= QUICK)
-    return replace(verdict, explanations=tuple(one for one in found if one.matches))
+    rates = check_rates(alpha, beta, tol, tol_units, max_samples)
+    why = ""
+    if route != "sequential":
+        exact, why = _exact(question, route)
+        if exact is not None:
+            return LEDGER.note(exact)
+    verdict = sampled(
+        question,
+        rates,
+        bounds=bounds,
+        l1=l1,
+        unit=unit,
+        proposal=proposal,
+        control_variates=control_variates,
+        rng=rng,
+        map=map,
+        why=why,
+    )
+    return LEDGER.note(verdict)
 
 
-def _check_words(style: str, route: str) -> None:
-    if style != "batch":
-        raise ModelError(
-            f"style is {style!r}; what is served is 'batch', a function of Trajectories that "
-            f"returns one row for each. For a function of one trajectory at a time: "
-            f"lambda batch: np.stack([f(batch[i]) for i in range(batch.n)])."
-        )
-    if route not in ("auto", "exact"):
-        raise ModelError(
-            f"route is {route!r}; what is served is 'exact', which enumerates all trajectories, "
-            f"and 'auto', which chooses it."
-        )
-
-
-def _length(tree: Tree, horizon: Any, limit: int, batch: int) -> tuple[int, bool]:
-    """The number of steps, and whether some trajectories are cut there."""
-    mdp = tree.mdp
-    length = check_length(mdp, horizon)
-    if mdp.horizon is not None:
-        if length != mdp.horizon:
+def _exact(question: Question, route: str) -> tuple[Verdict | None, str]:
+    """The exact verdict; or None, and why there is none."""
+    if not question.sampler and question.mdp is not None:
+        if route == "tape":
             raise ModelError(
-                f"horizon is {horizon}, but the model ends after {mdp.horizon} actions. For "
-                f"another horizon: mdp.with_objective(horizon={horizon})."
+                "route='tape' runs a function (n, rng) that draws its own randomness: "
+                "style='sampler'. A function of trajectories has route='exact'."
             )
-        return mdp.horizon, False
-    fits = limit if batch == 1 else _root(limit, batch)
-    if length is None:
-        length = tree.depth(fits) or max(tree.cap(fits), 1)
-    return length, tree.is_cut(length)
-
-
-def _root(limit: int, batch: int) -> int:
-    """The largest n with n**batch <= limit."""
-    n = int(limit ** (1 / batch)) + 1
-    while n**batch > limit:
-        n -= 1
-    return n
-
-
-def _relative(precision: float) -> float:
-    """The round-off that is accepted, relative to the scale, by the type of the rows."""
-    if precision <= EPS:
-        return ROUNDOFF
-    return max(ROUNDOFF_SINGLE, 25 * precision)
-
-
-def _floor(tree: Tree, length: int) -> float:
-    """Round-off of sums of rewards, which stays where they cancel."""
-    law, final = noisy_law(tree.mdp), tree.mdp.final
-    largest = float(np.abs(law.reward).max(initial=0.0))
-    if final is not None:
-        largest += float(np.abs(final).max())
-    return 64 * EPS * length * largest
-
-
-def _nearest(
-    honest: tuple[Answer, ...],
-    mean: FloatArray,
-    sizes: FloatArray,
-    relative: float,
-    floor: float,
-) -> tuple[Answer, float, float]:
-    """The first honest answer that the mean equals; if none, the one to report against."""
-    judged = []
-    for answer in honest:
-        scale = max(float(np.abs(answer.value).max(initial=0.0)), float(sizes.max(initial=0.0)))
-        threshold = relative * scale + floor
-        if np.abs(mean - answer.value).max(initial=0.0) <= threshold:
-            return answer, scale, threshold
-        judged.append((answer, scale, threshold))
-    return judged[0]
-
-
-def _witness(mdp: MDP, bias: FloatArray, mean: FloatArray, target: FloatArray) -> Witness:
-    index = np.unravel_index(int(np.abs(bias).argmax()), bias.shape) if bias.size else ()
-    at = tuple(int(i) for i in index)
-    name = f"coordinate {list(at)}" if at else "the mean"
-    if bias.shape == (mdp.n_states, mdp.n_actions):
-        name = f"state {mdp.name_of_state(at[0])}, action {mdp.name_of_action(at[1])}"
-    elif bias.shape == (mdp.n_states,):
-        name = f"state {mdp.name_of_state(at[0])}"
-    return Witness(at, name, float(bias[at]), float(mean[at]), float(target[at]))
-
-
-def _with_trajectories(
-    witness: Witness, caller: Caller, tree: Tree, length: int, chunk: int
-) -> Witness:
-    """The trajectories that push the mean furthest in the direction of the bias."""
-    shape = caller.shape or ()
-    column = int(np.ravel_multi_index(witness.index, shape)) if shape else 0
-    best: Trajectories | None = None
-    parts: FloatArray = np.zeros(0)
-    for weights, rows, batch in each_batch(caller, tree, length, chunk):
-        if batch is None:
-            continue
-        part = weights * (rows[:, column] - witness.target)
-        top = np.argsort(-np.sign(witness.bias) * part, kind="stable")[:TOP]
-        some = batch[top]
-        best = some if best is None else Trajectories.concatenate([best, some])
-        parts = np.concatenate((parts, part[top]))
-        top = np.argsort(-np.sign(witness.bias) * parts, kind="stable")[:TOP]
-        best, parts = best[top], parts[top]
-    return replace(witness, trajectories=best, contributions=readonly(parts))
-
-
-def _notes(
-    case: Case, tree: Tree, scale: float, bias: FloatArray, *, relative: float, biased: bool
-) -> tuple[str, ...]:
-    mdp, notes = case.mdp, []
-    if case.cut:
-        notes.append(f"trajectories that run for {case.length} steps are cut there (truncated)")
-    if scale == 0:
-        notes.append(
-            "every row is zero, and so is the target: these trajectories decide nothing. Take a "
-            "longer horizon or another model (mdptools.testing.models has some)"
+        found = Enumeration(question, question.mdp)
+        if found.fits or route == "exact":
+            return found.verdict(), ""
+        many = words(found.count**question.batch)
+        them = "trajectories" if question.batch == 1 else f"batches of {question.batch}"
+        return None, (
+            f"a sample, because there are {many} {them} of up to {found.length} steps, more than "
+            f"limit={question.limit:,}"
         )
-    if mdp.reward_std is not None:
-        notes.append(
-            "reward noise was enumerated as +-reward_std: exact for estimators that are affine in "
-            "each reward, an approximation for others"
+    if route == "exact":
+        raise ModelError(
+            "route='exact' enumerates trajectories, and a sampler draws its own randomness: "
+            "route='tape' runs it once for all that it can draw."
         )
-    if relative > ROUNDOFF:
-        notes.append(
-            f"rows of low precision: a bias up to {relative:.2g} of their size counts as round-off"
-        )
-    elif biased and np.abs(bias).max() <= ROUNDOFF_SINGLE * scale:
-        notes.append(
-            "a bias as small as this is what float32 arithmetic leaves: rows that are computed "
-            "in float32 should be returned in float32"
-        )
-    if case.behaviour is not None:
-        missing = _unsupported(case, tree)
-        if missing:
-            notes.append(missing)
-    return tuple(notes)
-
-
-def _unsupported(case: Case, tree: Tree) -> str:
-    """What the policy does and the behaviour never does."""
-    mdp = case.mdp
-    pi = check_policy(mdp, split_policy(mdp, case.policy)[0])
-    missing = np.argwhere((pi > 0) & (tree.pi == 0) & ~mdp.terminal[:, None])
-    if not len(missing):
-        return ""
-    *_, s, a = (int(i) for i in missing[0])
-    return (
-        f"the behaviour never takes action {mdp.name_of_action(a)} in state "
-        f"{mdp.name_of_state(s)}, which the policy takes: no importance weight makes up for that"
-    )
+    if route == "tape":
+        return by_tape(question, question.limit), ""
+    try:
+        return by_tape(question, min(question.limit, QUICK_TAPE)), ""
+    except Exception as error:  # whatever is wrong with it shows again when it is sampled
+        reason = str(error).partition(". ")[0]
+        return None, f"a sample, because all that it can draw could not be tried: {reason}"

@@ -46,3 +46,11 @@ class Moments:
         if self.variance is None:
             return float("nan")
         return float(np.sqrt(np.maximum(self.variance, 0.0).sum()))
+
+
+def from_second(mean: FloatArray, second: FloatArray) -> Moments:
+    """Moments from the mean (D,) and second moments: (D, D), or (D,) for variances alone."""
+    if second.ndim == 1:
+        return Moments(mean, np.maximum(second - mean**2, 0.0))
+    covariance = second - np.outer(mean, mean)
+    return Moments(mean, np.maximum(np.diag(covariance), 0.0), covariance)

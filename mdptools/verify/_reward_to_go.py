@@ -18,10 +18,11 @@ from typing import Any, Literal
 import numpy as np
 
 from .. import kernel
-from ..arrays import FloatArray, FloatS, as_floats
+from ..arrays import FloatArray, FloatS
 from ..errors import ModelError
 from ..model import MDP
-from ._moments import Moments
+from ._moments import Moments, from_second
+from ._seen import seen_apart
 from ._tables import (
     Acting,
     Rewards,
@@ -30,6 +31,8 @@ from ._tables import (
     over_actions,
     solve_kept,
     squared_radius,
+    stationary,
+    timed,
 )
 
 Detail = Literal["covariance", "variance", "mean"]
@@ -113,6 +116,7 @@ def reward_to_go_moments(
     if truncation not in ("fixed", "geometric"):
         raise ModelError(f"truncation is {truncation!r}; it must be 'fixed' or 'geometric'.")
     survives = truncation == "geometric"
+    mdp, policy, behaviour = seen_apart(mdp, policy, behaviour)
     steps = Steps(mdp, survival=mdp.gamma if survives else 1.0)
     acting = Acting(mdp, policy, behaviour)
     discount = 1.0 if survives else mdp.gamma
@@ -122,40 +126,19 @@ def reward_to_go_moments(
         kappa = discount if critic is None else 0.0
     length = mdp.horizon if horizon is None else horizon
     K1, K2 = (steps.mixed(steps.go, q) for q in (acting.q1, acting.q2))
-    recursion = _Recursion(steps, acting, kappa, c, detail, K1, K2)
+    recursion = Recursion(steps, acting, kappa, c, detail, K1, K2)
     if length is None:
-        return recursion.forever(_stationary(baseline, mdp), _stationary(critic, mdp))
-    at_time = _timed(baseline, mdp, length, "baseline")
-    values = None if critic is None else _timed(critic, mdp, length + 1, "critic")
+        values = None if critic is None else stationary(critic, mdp, "critic")
+        return recursion.forever(stationary(baseline, mdp, "baseline"), values)
+    at_time = timed(baseline, mdp, length, "baseline")
+    values = None if critic is None else timed(critic, mdp, length + 1, "critic")
     return recursion.backward(length, at_time, values)
 
 
-def _stationary(x: Any, mdp: MDP) -> FloatS | None:
-    """(S,) from a number or an array."""
-    if x is None:
-        return None
-    table = as_floats(x, "baseline or critic")
-    if table.shape not in ((), (mdp.n_states,)):
-        raise ModelError(
-            f"a baseline or critic of shape {table.shape} depends on time; without a horizon it "
-            f"must be a number or (S,) = ({mdp.n_states},)."
-        )
-    return np.broadcast_to(table, (mdp.n_states,))
-
-
-def _timed(x: Any, mdp: MDP, length: int, name: str) -> FloatArray:
-    """(length, S) from a number, (S,) or (length, S)."""
-    table = as_floats(0.0 if x is None else x, name)
-    if table.shape not in ((), (mdp.n_states,), (length, mdp.n_states)):
-        raise ModelError(
-            f"{name} has shape {table.shape}; it must be a number, (S,) = ({mdp.n_states},) or "
-            f"({length}, {mdp.n_states})."
-        )
-    return np.broadcast_to(table, (length, mdp.n_states))
-
-
 @dataclass(frozen=True, slots=True)
-class _Recursion:
+class Recursion:
+    """The lines of one step, for this family."""
+
     steps: Steps
     acting: Acting
     kappa: float
@@ -169,7 +152,6 @@ class _Recursion:
         mdp = self.steps.mdp
         n, size = mdp.n_states, self.acting.size
         outer = {"covariance": (size, size), "variance": (size,), "mean": (0,)}[self.detail]
-        ends = mdp.objective == "finite" and length == mdp.horizon
         tails = Tails(
             np.zeros(n),
             np.zeros(n),
@@ -177,14 +159,8 @@ class _Recursion:
             np.zeros((n, size)),
             np.zeros((n, *outer)),
         )
-        plain = self.steps.rewards() if critic is None else None
         for t in range(length - 1, -1, -1):
-            last = ends and t == length - 1
-            shift = self.steps.final() if last else None
-            if critic is not None:
-                by_critic = self.steps.critic(critic[t], None if last else critic[t + 1])
-                shift = by_critic if shift is None else shift + by_critic
-            rewards = plain if shift is None and plain is not None else self.steps.rewards(shift)
+            rewards = self.steps.rewards_at(t, length, critic)
             tails = self._one_step(tails, rewards, baseline[t])
         return self._answer(tails)
 
@@ -201,10 +177,10 @@ class _Recursion:
         W = over_actions(q2, e2)
         C = acting.scored(q2.reshape(-1) * (e2 - base * e1)) + c * kappa * apply(self.K2, after.C)
         C += c * apply(steps.mixed(rewards.paid, q2), after.U)
-        M = self._products(e2 - 2 * base * e1 + base**2, after.U, after.C, rewards, base)
+        M = self.products(e2 - 2 * base * e1 + base**2, after.U, after.C, rewards, base)
         return Tails(V, W, U, C, M + c**2 * apply(self.K2, after.M))
 
-    def _products(
+    def products(
         self, square: FloatS, U: FloatArray, C: FloatArray, rewards: Rewards, base: FloatS
     ) -> FloatArray:
         """sum_a q2 (psi psi' square + c (psi x' + x psi')), or its diagonal.
@@ -232,20 +208,15 @@ class _Recursion:
         mean = mu @ tails.U
         if self.detail == "mean":
             return Moments(mean, None)
-        second = np.tensordot(mu, tails.M, axes=1)
-        if self.detail == "variance":
-            return Moments(mean, np.maximum(second - mean**2, 0.0))
-        covariance = second - np.outer(mean, mean)
-        return Moments(mean, np.maximum(np.diag(covariance), 0.0), covariance)
+        return from_second(mean, np.tensordot(mu, tails.M, axes=1))
 
-    def forever(self, baseline: FloatS | None, critic: FloatS | None) -> Moments:
+    def forever(self, bl: FloatS, critic: FloatS | None) -> Moments:
         """Without a horizon: the fixed point of one step, line by line."""
         steps, acting, kappa, c = self.steps, self.acting, self.kappa, self.c
         mdp = steps.mdp
         q1, q2, P = acting.q1, acting.q2, steps.P
         kept = acting.reached & ~mdp.terminal
-        self._check_ends()
-        bl = np.zeros(mdp.n_states) if baseline is None else baseline
+        self.check_ends()
         rewards = steps.rewards(None if critic is None else steps.critic(critic, critic))
         base = np.repeat(bl, mdp.n_actions)
 
@@ -269,10 +240,10 @@ class _Recursion:
         e2 = rewards.second + 2 * kappa * rV + kappa**2 * (P @ W)
         right = acting.scored(q2.reshape(-1) * (e2 - base * e1))
         C = solve(c * kappa, self.K2, right + c * apply(steps.mixed(rewards.paid, q2), U))
-        M = self._products(e2 - 2 * base * e1 + base**2, U, C, rewards, base)
+        M = self.products(e2 - 2 * base * e1 + base**2, U, C, rewards, base)
         return self._answer(Tails(V, W, U, C, solve(c**2, self.K2, M)))
 
-    def _check_ends(self) -> None:
+    def check_ends(self) -> None:
         """Every series must converge: its factor below 1, or episodes that end almost surely."""
         factor = max(self.kappa, self.c)
         ends = self.acting.ends or self.steps.survival < 1

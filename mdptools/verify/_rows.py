@@ -2,14 +2,15 @@
 
 Takes     a function of `Trajectories`, and batches of them.
 Gives     (n, D) arrays of finite numbers, or one clear error.
-Not here  what the rows should average to (`_targets`).
+Not here  reading one answer (`_returned`), estimators in other forms (`_styles`), what the rows
+          should average to (`_targets`).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,12 +18,18 @@ import numpy as np
 from ..arrays import FloatArray
 from ..errors import ModelError
 from ..sampling import Trajectories
+from ._returned import Layout, Reader
 from ._tree import Tree
 
 Estimator: TypeAlias = Callable[[Trajectories], Any]
 
 SAMPLE = 8  # so many rows are asked for again, alone
 BLOCK = 4096  # so many batches of a batch estimator are added up at once
+
+_ONE_BY_ONE = (
+    "A function of one trajectory at a time is served by style='steps' (a list of (s, a, r)) or "
+    "style='dicts' (Gymnasium's names); one number for a whole batch by batch=2."
+)
 
 
 @dataclass(slots=True)
@@ -36,13 +43,27 @@ class Caller:
         Of what the rows estimate; any if omitted.
     batch : int
         So many trajectories make one estimate.
+    layout : Layout, optional
+        The names of the columns, if the target is a dict.
+    origin : str
+        Where the trajectories come from, for messages: their seed, if they were drawn.
     """
 
     estimator: Estimator
     shape: tuple[int, ...] | None = None
     batch: int = 1
-    precision: float = field(default=0.0, init=False)  # the coarsest eps of the answers
+    layout: InitVar[Layout | None] = None
+    origin: str = ""
     trusted: bool = field(default=False, init=False)
+    reader: Reader = field(init=False)
+
+    def __post_init__(self, layout: Layout | None) -> None:
+        self.reader = Reader("the estimator", "trajectories", _ONE_BY_ONE, self.shape, layout)
+
+    @property
+    def precision(self) -> float:
+        """The coarsest eps of the answers."""
+        return self.reader.precision
 
     def rows(self, trajectories: Trajectories) -> FloatArray:
         """(n, D): one row for each trajectory."""
@@ -62,47 +83,13 @@ class Caller:
         return mean
 
     def _call(self, trajectories: Trajectories) -> FloatArray:
-        answer = np.asarray(self.estimator(trajectories))
-        n = trajectories.n
-        if self.batch > 1 and answer.ndim == 0:
-            answer = answer.reshape(1)
-        if answer.dtype.kind not in "biuf":
-            raise ModelError(
-                f"the estimator returned {answer.dtype} instead of real numbers; it must return an "
-                f"array with one row for each trajectory."
-            )
-        if answer.ndim == 0 or (len(answer) != n and not (self.batch > 1 and len(answer) == 1)):
-            got = "one number" if answer.ndim == 0 else f"{len(answer)} rows"
-            either = f"1 row or {n}" if self.batch > 1 else f"one row for each: {n}"
-            raise ModelError(
-                f"the estimator returned {got} (shape {answer.shape}) for {n} trajectories; it "
-                f"must return {either}."
-            )
-        self._check_shape(answer)
-        if answer.dtype.kind == "f":
-            self.precision = max(self.precision, float(np.finfo(answer.dtype).eps))
-        rows = answer.reshape(len(answer), -1).astype(np.float64, copy=False)
-        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-        if len(bad):
-            i = int(bad[0])
-            j = int(np.flatnonzero(~np.isfinite(rows[i]))[0])
-            raise ModelError(
-                f"{len(bad)} of the {len(rows)} rows that the estimator returned are not finite; "
-                f"the first is row {i}, with {rows[i, j]} in column {j}, for the trajectory "
-                f"{describe(trajectories, i)}. Such an estimator has no mean."
-            )
-        return rows
-
-    def _check_shape(self, answer: Any) -> None:
-        if self.shape is None:
-            return
-        size = int(np.prod(self.shape, dtype=np.int64))
-        served = {self.shape, (size,)} | ({(), (1,)} if size == 1 else set())
-        if answer.shape[1:] not in served:
-            raise ModelError(
-                f"the estimator's rows have shape {answer.shape[1:]}, the target has shape "
-                f"{self.shape}: they must be the same, or the rows flat, ({size},)."
-            )
+        seed = f"{self.origin}, " if self.origin else ""
+        return self.reader.read(
+            self.estimator(trajectories),
+            trajectories.n,
+            lambda i: f"{seed}the trajectory {describe(trajectories, i)}",
+            one=self.batch > 1,
+        )
 
     def _ask_again(self, trajectories: Trajectories, rows: FloatArray) -> None:
         """The same data, and a few rows of it: the answers must not change."""
@@ -118,10 +105,11 @@ class Caller:
         if len(off):
             i, j = (int(k) for k in off[0])
             raise ModelError(
-                f"the row of a trajectory depends on the other rows of its batch: column {j} of "
-                f"row {int(few[i])} is {rows[few[i], j]:.6g} among {len(rows)} trajectories and "
-                f"{alone[i, j]:.6g} among {len(few)}. An estimator of a whole batch is checked "
-                f"with batch=2: it is then called with two trajectories at a time."
+                f"the row of a trajectory depends on the other rows of its batch: "
+                f"{self.reader.column(j)} of row {int(few[i])} is {rows[few[i], j]:.6g} among "
+                f"{len(rows)} trajectories and {alone[i, j]:.6g} among {len(few)}. An estimator of "
+                f"a whole batch is checked with batch=2: it is then called with two trajectories "
+                f"at a time."
             )
 
     def _same(self, first: FloatArray, second: FloatArray) -> None:
@@ -129,9 +117,10 @@ class Caller:
         if len(changed):
             i, j = (int(k) for k in changed[0])
             raise ModelError(
-                f"the estimator gives different answers for the same data: column {j} of row {i} "
-                f"was {first[i, j]:.6g} and then {second[i, j]:.6g}. It draws random numbers or "
-                f"remembers earlier calls; an exact mean needs a function of the trajectories."
+                f"the estimator gives different answers for the same data: {self.reader.column(j)} "
+                f"of row {i} was {first[i, j]:.6g} and then {second[i, j]:.6g}. It draws random "
+                f"numbers or remembers earlier calls; an exact mean needs a function of the "
+                f"trajectories. One that draws can be sampled: route='sequential'."
             )
 
 

@@ -3,7 +3,7 @@
 Takes     an MDP, a policy and a behaviour policy.
 Gives     P f, P(r f) and P(r^2) as matrices over branches, and the weights q_k = b (pi / b)^k.
 Source    law of total expectation over the branches (s', r, p) of a pair.
-Not here  the recursions (`_reward_to_go`, `_whole_return`).
+Not here  the recursions (`_reward_to_go` and its neighbours).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernel
-from ..arrays import BoolS, FloatArray, FloatS, FloatSA, IntArray
+from ..arrays import BoolS, FloatArray, FloatS, FloatSA, IntArray, as_floats
 from ..errors import ModelError
 from ..model import MDP
 from ..policies import check_policy, split_policy
@@ -47,6 +47,7 @@ class Steps:
         self.offsets: IntArray = law.offsets
         self.go: FloatArray = survival * law.prob  # the probability of a branch, and to go on
         self.P = self._matrix(self.go)
+        self._plain: Rewards | None = None
 
     def _matrix(self, weights: FloatArray) -> Any:
         """(S*A, S): sums of weights over the branches of a pair into a successor."""
@@ -70,6 +71,23 @@ class Steps:
             mean=sums[0],
             second=sums[1],
         )
+
+    def rewards_at(self, t: int, length: int, critic: FloatArray | None = None) -> Rewards:
+        """The rewards of step t out of ``length``, or with a critic (length + 1, S) its deltas.
+
+        At the model's own horizon ``final`` is paid and nothing is bootstrapped; where ``length``
+        only cuts it is the other way round.
+        """
+        last = t + 1 == length == self.mdp.horizon
+        shift = self.final() if last else None
+        if critic is not None:
+            by_critic = self.critic(critic[t], None if last else critic[t + 1])
+            shift = by_critic if shift is None else shift + by_critic
+        if shift is not None:
+            return self.rewards(shift)
+        if self._plain is None:
+            self._plain = self.rewards()
+        return self._plain
 
     def mixed(self, weights: FloatArray, q: FloatSA) -> Any:
         """sum_a q(s, a) times the branches' weights, as a matrix (S, S)."""
@@ -144,7 +162,9 @@ class Acting:
         self.columns: IntArray = np.argsort(~touched, axis=1, kind="stable")[:, :k]
         self.local: FloatArray = np.take_along_axis(self.score, self.columns[:, None], axis=2)
         self.reached: BoolS = reachable(mdp, pi=b)
-        self.ends = not (improper_states(mdp, pi) & self.reached).any()
+        endless = improper_states(mdp, pi) & ~mdp.terminal
+        self.ends = not (endless & self.reached).any()
+        self.ends_everywhere = not endless.any()
 
     def spread(self, of_states: FloatArray) -> FloatArray:
         """(S, D) from what stands in the columns of each state, (S, k)."""
@@ -156,6 +176,28 @@ class Acting:
         """sum_a weights(s, a) psi(s, a), (S, D), from weights (S*A,)."""
         table = weights.reshape(len(self.local), 1, -1)
         return self.spread(np.matmul(table, self.local)[:, 0])
+
+
+def stationary(x: Any, mdp: MDP, name: str) -> FloatS:
+    """(S,) from a number or an array."""
+    table = as_floats(0.0 if x is None else x, name)
+    if table.shape not in ((), (mdp.n_states,)):
+        raise ModelError(
+            f"{name} has shape {table.shape}, which depends on time; without a horizon it must be "
+            f"a number or (S,) = ({mdp.n_states},)."
+        )
+    return np.broadcast_to(table, (mdp.n_states,))
+
+
+def timed(x: Any, mdp: MDP, length: int, name: str) -> FloatArray:
+    """(length, S) from a number, (S,) or (length, S)."""
+    table = as_floats(0.0 if x is None else x, name)
+    if table.shape not in ((), (mdp.n_states,), (length, mdp.n_states)):
+        raise ModelError(
+            f"{name} has shape {table.shape}; it must be a number, (S,) = ({mdp.n_states},) or "
+            f"({length}, {mdp.n_states})."
+        )
+    return np.broadcast_to(table, (length, mdp.n_states))
 
 
 def over_actions(weights: FloatSA, of_pairs: FloatArray) -> FloatArray:

@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import FloatArray, as_floats, readonly
 from ..errors import ModelError
 from ..evaluation import evaluate
-from ..gradients import policy_gradient
+from ..gradients import fisher_information, policy_gradient
 from ..model import MDP
 from ..policies import split_policy
 
@@ -41,6 +41,28 @@ def _values(mdp: MDP, policy: Any) -> FloatArray:
     return V if V.ndim == 1 else V[0]
 
 
+def _pair_values(mdp: MDP, policy: Any) -> FloatArray:
+    Q = evaluate(mdp, split_policy(mdp, policy)[0]).Q
+    first = Q if Q.ndim == 2 else Q[0]
+    return np.where(mdp.allowed, first, 0.0)
+
+
+def _visits(mdp: MDP, policy: Any) -> FloatArray:
+    visits = evaluate(mdp, split_policy(mdp, policy)[0]).visits
+    return visits if visits.ndim == 1 else visits.sum(axis=0)
+
+
+def _fisher(mdp: MDP, policy: Any) -> FloatArray:
+    _, family, theta = split_policy(mdp, policy)
+    normalised = 1 - mdp.gamma if mdp.objective == "discounted" else 1.0
+    return fisher_information(mdp, family, theta).matrix() / normalised
+
+
+def _gradient_per_visit(mdp: MDP, policy: Any) -> FloatArray:
+    Z = evaluate(mdp, split_policy(mdp, policy)[0]).Z
+    return _gradient(mdp, policy) / Z
+
+
 def _without_horizon(target: TargetFunction) -> TargetFunction:
     """The target of the same model when nothing stops it."""
 
@@ -52,20 +74,33 @@ def _without_horizon(target: TargetFunction) -> TargetFunction:
 
 TARGETS: dict[str, TargetFunction] = {
     "policy_gradient": _gradient,
+    "policy_gradient_per_visit": _gradient_per_visit,
     "J": _return,
     "V": _values,
+    "Q": _pair_values,
+    "visits": _visits,
+    "fisher": _fisher,
     "policy_gradient_infinite": _without_horizon(_gradient),
     "J_infinite": _without_horizon(_return),
     "V_infinite": _without_horizon(_values),
+    "Q_infinite": _without_horizon(_pair_values),
 }
 """What an estimator's rows can be compared with: name -> function (mdp, policy) -> array.
 
 ``policy_gradient``
     dJ/dtheta, in theta's shape; for a bare pi, theta = log pi.
+``policy_gradient_per_visit``
+    dJ/dtheta / Z: the mean over states that are drawn from d = visits / Z.
 ``J``
     The return, ().
 ``V``
     The values at time 0, (S,).
+``Q``
+    The values of pairs at time 0, (S, A); 0 at refused pairs.
+``visits``
+    sum_t gamma^t Pr(s_t = s) while the episode is running, summed over all times, (S,).
+``fisher``
+    sum_s visits(s) sum_a pi(a|s) psi psi', (D, D). Not multiplied by 1 - gamma.
 ``..._infinite``
     The same when the model's horizon is taken away.
 
@@ -97,15 +132,22 @@ _BOOTSTRAPPED: dict[str, tuple[BootstrapFunction, str]] = {
     "J_infinite": (_no_terms_missing(TARGETS["J_infinite"]), _WHOLE),
     "V": (_no_terms_missing(TARGETS["V_infinite"]), _WHOLE),
     "V_infinite": (_no_terms_missing(TARGETS["V_infinite"]), _WHOLE),
+    "Q": (_no_terms_missing(TARGETS["Q_infinite"]), _WHOLE),
+    "Q_infinite": (_no_terms_missing(TARGETS["Q_infinite"]), _WHOLE),
 }
 
 _NAMES = {
     "policy_gradient": "the policy gradient",
+    "policy_gradient_per_visit": "the policy gradient divided by Z",
     "policy_gradient_infinite": "the policy gradient without a horizon",
     "J": "the return J",
     "J_infinite": "the return J without a horizon",
     "V": "the values V",
     "V_infinite": "the values V without a horizon",
+    "Q": "the values Q",
+    "Q_infinite": "the values Q without a horizon",
+    "visits": "the visits",
+    "fisher": "the Fisher information",
 }
 
 
@@ -126,6 +168,12 @@ def name_of(target: Any) -> str:
     if callable(target):
         return getattr(target, "__name__", "the target function").replace("<lambda>", "the target")
     return "the given target"
+
+
+def given(target: Any) -> Answer:
+    """An array that the mean should be; it needs no model."""
+    name = name_of(target)
+    return Answer(_array(target, name), name)
 
 
 def answers(mdp: MDP, policy: Any, target: Any, cap: int | None) -> tuple[Answer, ...]:
@@ -155,7 +203,7 @@ def answers(mdp: MDP, policy: Any, target: Any, cap: int | None) -> tuple[Answer
     name = name_of(target)
     function = _function(target)
     if function is None:
-        return (Answer(_array(target, name), name),)
+        return (given(target),)
     endless = isinstance(target, str) and target.endswith(INFINITE)
     if cap is None and not endless:
         return (Answer(_array(function(mdp, policy), name), name, function, mdp),)

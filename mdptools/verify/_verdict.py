@@ -15,6 +15,7 @@ import numpy as np
 from ..arrays import FloatArray
 from ..model import MDP
 from ..sampling import Trajectories
+from ._returned import Layout
 from ._rows import describe
 from ._targets import Answer
 from ._tree import words
@@ -99,6 +100,49 @@ class Witness:
     contributions: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What a statistical verdict rests on. Arrays have the target's shape.
+
+    Attributes
+    ----------
+    log_e : float
+        The largest evidence against the mean being right, at any look: "biased" from log(1 / alpha)
+        on. If the mean is right it gets there with a chance of at most alpha.
+    ci : two arrays
+        An interval for the bias in each coordinate, by the normal approximation, 95 %. The outcome
+        does not rest on it.
+    sd : array
+        Standard deviation of one row, less control variates.
+    direction : array
+        In which the mean is off, if it is, for the variance that there is: the direction of the
+        last bet, its largest entry 1 or -1. Zeros if nothing was ever bet.
+    certified : array
+        The tolerances, in the target's units, that "unbiased within tol" speaks of.
+    mdb : float
+        The smallest bias that so many rows would have shown in any coordinate, about half the time.
+    needed : int or None
+        About how many rows would decide, if the verdict is "inconclusive".
+    assumed : str
+        What is assumed of the range of rows; empty if bounds were declared.
+    left : float or None
+        The share of the variance that control variates leave; None if there were none.
+    seed : int
+        With it everything can be drawn again.
+    """
+
+    log_e: float
+    ci: tuple[FloatArray, FloatArray]
+    sd: FloatArray
+    direction: FloatArray
+    certified: FloatArray
+    mdb: float
+    needed: int | None
+    assumed: str
+    left: float | None
+    seed: int
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Verdict:
     """What was found about an estimator's mean.
@@ -110,12 +154,15 @@ class Verdict:
     outcome : {"unbiased", "biased", "unbiased within tol", "inconclusive"}
     claim : str
         What the mean was found, or was not found, to be.
-    route : str
-        "exact": by enumeration, without any probability of error.
+    route : {"exact", "tape", "sequential"}
+        "exact": by enumeration of trajectories, "tape": of what a program can draw; both without
+        any probability of error. "sequential": from a sample.
     target, mean, bias : arrays of the target's shape
-        ``bias = mean - target``.
+        ``bias = mean - target`` on exact routes. From a sample: estimates; that of the bias is the
+        better one where control variates were used. With ``up_to_scale`` the bias is what of the
+        mean is orthogonal to the target.
     covariance : (D, D) array or None
-        Of one row; None where D is large.
+        Of one row; None where D is large, and from a sample.
     variance : (D,) array
         Its diagonal.
     scale : float
@@ -124,9 +171,9 @@ class Verdict:
         Above this a |bias| is more than round-off: 1e-9 scale for float64 rows, 3e-6 scale for
         float32 rows.
     n : int
-        Number of trajectories (or of batches of them) in the mean.
+        Number of trajectories (or of batches of them, or of units) in the mean.
     steps : int
-        Their largest possible length.
+        Their largest possible length; 0 if it is not known.
     mass : float
         Sum of their probabilities; 1 but for round-off.
     witness : Witness
@@ -136,7 +183,9 @@ class Verdict:
         Error rates of a statistical verdict; None on exact routes, which have none.
     notes : tuple of str
     case : Case or None
-        The question.
+        The question, on the exact route.
+    sample : Evidence or None
+        What a statistical verdict rests on.
     """
 
     outcome: Outcome
@@ -159,6 +208,27 @@ class Verdict:
     tol: float | None = None
     notes: tuple[str, ...] = ()
     case: Case | None = None
+    sample: Evidence | None = None
+
+    @property
+    def log_e(self) -> float | None:
+        """The evidence against the mean being right, ``sample.log_e``; None on exact routes."""
+        return None if self.sample is None else self.sample.log_e
+
+    @property
+    def ci(self) -> tuple[FloatArray, FloatArray] | None:
+        """An approximate interval for the bias, ``sample.ci``; None on exact routes."""
+        return None if self.sample is None else self.sample.ci
+
+    @property
+    def mdb(self) -> float | None:
+        """The smallest bias that would have shown, ``sample.mdb``; None on exact routes."""
+        return None if self.sample is None else self.sample.mdb
+
+    @property
+    def seed(self) -> int | None:
+        """What the sample was drawn with, ``sample.seed``; None on exact routes."""
+        return None if self.sample is None else self.sample.seed
 
     @property
     def deviation(self) -> float:
@@ -174,26 +244,20 @@ class Verdict:
     __repr__ = __str__
 
     def _lines(self) -> list[str]:
-        batch = self.case.batch if self.case is not None else 1
-        them = "trajectories" if batch == 1 else f"batches of {batch} trajectories"
+        if self.sample is not None:
+            return self._lines_of_sample(self.sample)
         largest = float(np.abs(self.bias).max(initial=0.0))
-        size = float(np.abs(self.target).max(initial=0.0))
         lines = [
             f"{self.outcome}: {self.claim}",
-            f"{self.route}: all {words(self.n)} {them} of up to {self.steps} steps; standard "
-            f"deviation of one row {self.deviation:.4g}",
+            f"{self.route}: all {words(self.n)} {self._them()}; standard deviation of one row "
+            f"{self.deviation:.4g}",
         ]
         if self.outcome == "unbiased":
             lines.append(
                 f"largest |bias| {largest:.2g}, round-off (threshold {self.threshold:.2g})"
             )
         else:
-            at = self.witness
-            share = f" ({largest / size:.3g} of the largest |target|)" if size else ""
-            lines.append(
-                f"bias {at.bias:.4g} in {at.name}: mean {at.mean:.4g}, target {at.target:.4g}"
-                f"{share}; threshold {self.threshold:.2g}"
-            )
+            lines.append(f"{self._where()}; threshold {self.threshold:.2g}")
         lines += [f"equals what {one.doing} predicts" for one in self.explanations[:2]]
         found = self.witness.trajectories
         if found is not None:
@@ -205,3 +269,74 @@ class Verdict:
                 )
             ]
         return lines + [f"note: {note}" for note in self.notes]
+
+    def _them(self) -> str:
+        """What was enumerated."""
+        if self.route == "tape":
+            return "ways in which the numbers can fall"
+        batch = self.case.batch if self.case is not None else 1
+        them = "trajectories" if batch == 1 else f"batches of {batch} trajectories"
+        return f"{them} of up to {self.steps} steps"
+
+    def _where(self) -> str:
+        """The witness in a line."""
+        at, size = self.witness, float(np.abs(self.target).max(initial=0.0))
+        share = f" ({abs(at.bias) / size:.3g} of the largest |target|)" if size else ""
+        return f"bias {at.bias:.4g} in {at.name}: mean {at.mean:.4g}, target {at.target:.4g}{share}"
+
+    def _lines_of_sample(self, sample: Evidence) -> list[str]:
+        at = self.witness.index
+        low, high = (float(side[at]) for side in sample.ci)
+        alpha, beta = self.alpha, self.beta
+        lines = [
+            f"{self.outcome}: {self.claim}",
+            f"{self.route}: {self.n:,} rows, seed {sample.seed}; standard deviation of one row "
+            f"{self.deviation:.4g}; alpha {alpha:.2g}, beta {beta:.2g}",
+            f"{self._where()}; 95 % interval of the bias [{low:.3g}, {high:.3g}]",
+            f"evidence log E = {sample.log_e:.1f}, of {-np.log(alpha or 1.0):.1f} for 'biased'",
+        ]
+        if self.outcome == "unbiased within tol":
+            lines.append(f"certified: |bias| below {float(sample.certified.max()):.3g}")
+        if self.outcome == "inconclusive":
+            lines.append(
+                f"a bias of {sample.mdb:.3g} in any one coordinate would have shown; about "
+                f"{sample.needed or 0:,} rows are needed to decide (max_samples=)"
+            )
+        if sample.left is not None:
+            lines.append(f"control variates left {sample.left:.2g} of the variance")
+        if sample.assumed:
+            lines.append(f"assumed: {sample.assumed}")
+        return lines + [f"note: {note}" for note in self.notes]
+
+
+def witness_of(
+    bias: FloatArray,
+    mean: FloatArray,
+    target: FloatArray,
+    mdp: MDP | None,
+    layout: Layout | None = None,
+) -> Witness:
+    """The coordinate of the largest bias, with its name."""
+    return witness_at(
+        int(np.abs(bias).argmax()) if bias.size else 0, bias, mean, target, mdp, layout
+    )
+
+
+def witness_at(
+    column: int,
+    bias: FloatArray,
+    mean: FloatArray,
+    target: FloatArray,
+    mdp: MDP | None,
+    layout: Layout | None = None,
+) -> Witness:
+    """A coordinate, by its flat index, with its name."""
+    at = tuple(int(i) for i in np.unravel_index(column, bias.shape)) if bias.shape else ()
+    name = f"coordinate {list(at)}" if at else "the mean"
+    if layout is not None:
+        name = layout.name(column)
+    elif mdp is not None and bias.shape == (mdp.n_states, mdp.n_actions):
+        name = f"state {mdp.name_of_state(at[0])}, action {mdp.name_of_action(at[1])}"
+    elif mdp is not None and bias.shape == (mdp.n_states,):
+        name = f"state {mdp.name_of_state(at[0])}"
+    return Witness(at, name, float(bias[at]), float(mean[at]), float(target[at]))

@@ -20,8 +20,9 @@ from .. import kernel
 from ..arrays import FloatArray, FloatS, FloatSA
 from ..errors import ModelError
 from ..model import MDP
-from ._moments import Moments
+from ._moments import Moments, from_second
 from ._reward_to_go import Detail
+from ._seen import seen_apart
 from ._tables import (
     Acting,
     Rewards,
@@ -75,6 +76,7 @@ def whole_return_moments(
     >>> whole_return_moments(mdp, [[0.5, 0.5]], baseline=0.5).variance
     array([0., 0.])
     """
+    mdp, policy, behaviour = seen_apart(mdp, policy, behaviour)
     steps, acting = Steps(mdp), Acting(mdp, policy, behaviour)
     length = mdp.horizon if horizon is None else horizon
     if length is None and not acting.ends:
@@ -95,11 +97,7 @@ def whole_return_moments(
             return Moments(mean, np.full(len(mean), np.inf), note=note)
         squares = _Powers(steps, acting, acting.q2, detail).run(length)
     Z = [np.tensordot(mu, squares.Z[i], axes=1) for i in range(3)]
-    second = Z[2] - 2 * baseline * Z[1] + baseline**2 * Z[0]
-    if detail == "variance":
-        return Moments(mean, np.maximum(second - mean**2, 0.0))
-    covariance = second - np.outer(mean, mean)
-    return Moments(mean, np.maximum(np.diag(covariance), 0.0), covariance)
+    return from_second(mean, Z[2] - 2 * baseline * Z[1] + baseline**2 * Z[0])
 
 
 @dataclass(slots=True)
@@ -135,11 +133,8 @@ class _Powers:
         mdp = self.steps.mdp
         after = self._empty()
         after.m[0][:] = 1.0
-        plain = self.steps.rewards()
-        ends = mdp.objective == "finite" and length == mdp.horizon and mdp.final is not None
         for t in range(length - 1, -1, -1):
-            last = ends and t == length - 1
-            rewards = self.steps.rewards(self.steps.final()) if last else plain
+            rewards = self.steps.rewards_at(t, length)
             before = self._empty()
             for i in range(3):
                 self._line(i, rewards, after, before)

@@ -360,12 +360,23 @@ def test_an_estimator_that_returns_nonsense(estimator, message):
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"style": "sampler"}, "style is 'sampler'; what is served is 'batch'"),
-        ({"route": "sequential"}, "route is 'sequential'; what is served is 'exact'"),
-        ({"target": "Q"}, "there is no target 'Q'"),
+        ({"style": "rows"}, "style is 'rows'; it must be one of batch, steps, dicts, sampler"),
+        ({"route": "quick"}, "route is 'quick'; it must be 'auto', or 'exact'"),
+        ({"route": "tape"}, r"runs a function \(n, rng\) that draws its own randomness"),
+        ({"style": "sampler", "route": "exact"}, "'tape' runs it once for all that it can draw"),
+        ({"style": "sampler", "batch": 2}, "batch= has no meaning"),
+        ({"mdp": None}, "mdp is None: who does not draw by itself"),
+        ({"mdp": None, "style": "sampler"}, "there is no model to compute it from"),
+        ({"target": "U"}, "there is no target 'U'"),
         ({"target": np.zeros(3)}, r"the target has shape \(3,\)"),
-        ({"limit": 479}, "480 trajectories of up to 4 steps, more than limit=479.*with_objective"),
-        ({"batch": 2, "limit": 1000}, "230,400 batches of 2 of the 480 trajectories"),
+        (
+            {"limit": 479, "route": "exact"},
+            "480 trajectories of up to 4 steps, more than limit=479.*with_objective",
+        ),
+        (
+            {"batch": 2, "limit": 1000, "route": "exact"},
+            "230,400 batches of 2 of the 480 trajectories",
+        ),
         ({"batch": 0}, "batch is 0; it must be an int >= 1"),
         ({"horizon": 3}, "horizon is 3, but the model ends after 4 actions"),
         ({"horizon": 5}, "horizon is 5, but the model ends after 4 actions"),
@@ -386,10 +397,11 @@ def test_a_tree_that_is_too_large_at_the_cap_asked_for():
     """Seen failing: with the cap made smaller in silence."""
     lab = mutants.lab(0)
     with pytest.raises(ModelError, match=r"limit=2,000,000: too many .* a smaller horizon="):
-        check_estimator(good, lab.mdp.with_objective(), lab.policy, horizon=40)
+        endless = lab.mdp.with_objective()
+        check_estimator(good, endless, lab.policy, horizon=40, route="exact")
     with pytest.raises(ModelError, match="4 trajectories of up to 1 steps, more than limit=3"):
         mdp = MDP([[[0.5, 0.5]], [[0.5, 0.5]]], [[1.0], [2.0]], gamma=0.9)
-        check_estimator(good, mdp, [[1.0], [1.0]], limit=3)
+        check_estimator(lambda b: np.zeros((b.n, 2)), mdp, [[1.0], [1.0]], limit=3, route="exact")
 
 
 def test_a_batch_estimator_returns_rows_or_one_row():

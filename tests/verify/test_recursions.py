@@ -8,35 +8,18 @@ import pytest
 import oracles
 from mdptools import MDP, ModelError
 from mdptools.policies import SoftmaxAt
-from mdptools.verify import reward_to_go_moments, whole_return_moments
-
-HORIZON = 4
-MODELS = 30
-
-
-def random_model(seed, hurry=0.0):
-    """Random rewards, several on one successor; a terminal state, also to start in; final.
-
-    hurry: the probability to end at each step, on top.
-    """
-    rng = np.random.default_rng(seed)
-    n_states, n_actions, end = 4, 2, 3
-    rows = []
-    for _ in range(end):
-        actions = []
-        for _ in range(n_actions):
-            i, j = (int(k) for k in rng.choice(n_states, 2, replace=False))
-            p, r = (1 - hurry) * rng.dirichlet(np.ones(3)), 2 * rng.normal(size=4)
-            outcomes = [(p[0], i, r[0]), (p[1], i, r[1]), (p[2], j, r[2]), (hurry, end, r[3])]
-            actions.append([(*outcome, outcome[1] == end) for outcome in outcomes])
-        rows.append(actions)
-    rows.append([[(1.0, end, 0.0, True)]] * n_actions)
-    mdp = MDP.from_outcomes(rows, [0.5, 0.9, 1.0][seed % 3], horizon=HORIZON)
-    final = rng.normal(size=n_states) * ~mdp.terminal if seed % 2 else None
-    mdp = replace(mdp, mu=rng.dirichlet(np.ones(n_states)), final=final)
-    pi = rng.dirichlet(np.ones(n_actions), n_states)
-    b = rng.dirichlet(np.ones(n_actions), n_states)
-    return mdp, pi, b, rng.normal(size=n_states), rng.normal(size=(HORIZON, n_states))
+from mdptools.verify import (
+    additive_moments,
+    doubly_robust_moments,
+    importance_sampling_moments,
+    lambda_target_moments,
+    n_step_moments,
+    reward_to_go_moments,
+    truncation_bias,
+    visit_moments,
+    whole_return_moments,
+)
+from recursion_models import HORIZON, MODELS, random_model
 
 
 def reward_to_go_row(mdp, pi, b, c, kappa, baseline, critic):
@@ -233,6 +216,18 @@ def test_where_every_episode_starts_at_its_end_all_moments_are_zero(detail):
         ):
             assert not moments.mean.any()
             assert detail == "mean" or moments.deviation == 0
+        for moments in (
+            additive_moments(over, pi, lambda s, a, r, after: r, behaviour=behaviour),
+            doubly_robust_moments(over, pi, behaviour, Q=np.ones((4, 2))),
+            importance_sampling_moments(over, pi, behaviour),
+            importance_sampling_moments(over, pi, behaviour, kind="per_decision"),
+        ):
+            assert moments.mean[0] == moments.variance[0] == 0
+    alone = n_step_moments(over, pi, 2, critic=1.0, detail=detail)
+    assert not alone.mean.any() and not truncation_bias(over, pi, 2).gradient.any()
+    assert lambda_target_moments(over, pi, 0.5, critic=1.0).mean[3] == 0
+    for kind in ("first", "every"):
+        assert visit_moments(over, pi, 0, kind=kind, episodes=2).mean[0] == 0
 
 
 def test_refusals_name_the_place_and_the_cure():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import oracles
+import walks
 from mdptools import MDP, ModelError
 from mdptools.estimators import discounted_return, gpomdp
 from mdptools.testing.models import discriminating_mdp, policy_for
@@ -37,11 +38,34 @@ def test_targets_are_the_numbers_of_the_oracles(model):
     assert TARGETS["V"](model, policy)[3] == 0
 
 
+def test_values_of_pairs_visits_and_the_fisher_information(model):
+    """Seen failing: Q at time 1; visits of time 0 alone; Fisher times 1 - gamma; -inf at refused
+    pairs."""
+    family, theta = policy = policy_for(model, 2)
+    pi, live = family.probs(theta), ~model.terminal
+    n = 200 if model.horizon is None else model.horizon
+    V = np.zeros(4) if model.final is None else model.final
+    law, visits = np.where(live, model.mu, 0.0), np.zeros(4)
+    for _ in range(n):
+        Q = model.R + model.gamma * np.einsum("sat,t->sa", model.P, V)
+        V = np.where(live, (pi * Q).sum(axis=1), 0.0)
+    for t in range(n):
+        visits += model.gamma**t * law
+        law = np.where(live, np.einsum("s,sa,sat->t", law, pi, model.P), 0.0)
+    score = family.score(theta)
+    fisher = np.einsum("s,sa,sai,saj->ij", visits, pi, score, score)
+    np.testing.assert_allclose(TARGETS["Q"](model, policy)[live], Q[live], atol=1e-7)
+    np.testing.assert_allclose(TARGETS["visits"](model, policy), visits, atol=1e-7)
+    np.testing.assert_allclose(TARGETS["fisher"](model, policy), fisher, atol=1e-7)
+    found = TARGETS["Q"](walks.model(), walks.PI)
+    assert found[1, 1] == 0 and np.isfinite(found).all()
+
+
 def test_infinite_targets_take_the_horizon_away(model):
     """Seen failing: with the horizon kept; with gamma lost."""
     family, theta = policy = policy_for(model, 2)
     endless = model.with_objective()
-    for name in ("policy_gradient", "J", "V"):
+    for name in ("policy_gradient", "J", "V", "Q"):
         found = TARGETS[f"{name}_infinite"](model, policy)
         np.testing.assert_array_equal(found, TARGETS[name](endless, policy))
     gradient = oracles.complex_step(lambda x: oracles.objective_of_logits(endless, x), theta)
