@@ -24,6 +24,7 @@ The rooms, each of which imports only from those above it::
     interop       models in and out: files, other libraries' arrays, graphs and environments
     verify        exact moments, targets, verdicts: where the exact and the sampled meet
     studies       exact iterations, beside what theorems promise; learners beside the truth
+    plots         pictures of results; matplotlib is loaded when one is drawn
     testing       strategies and models for tests; its files are imported by path
     cli           the command ``mdptools``
 
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from . import kernel as kernel
     from . import model as model
     from . import planning as planning
+    from . import plots as plots
     from . import policies as policies
     from . import problems as problems
     from . import sampling as sampling
@@ -309,6 +311,7 @@ _NAMES = {
     "interop": ("from_gymnasium", "load", "save", "to_gymnasium"),
     "verify": ("Verdict", "check_estimator", "explain"),
     "studies": (),
+    "plots": (),
     "testing": (),
 }
 _HOME = {name: room for room, names in _NAMES.items() for name in names}

@@ -296,6 +296,34 @@ def sarsa_sweeps(m, Q, count, step, follow):
     return np.array(tables)
 
 
+def timed_advantage(m, pi, H):
+    """A (H, S, A) and visits (H, S) of pi (H, S, A), without final rewards."""
+    V, A = np.zeros(len(m.R)), np.zeros((H, *m.R.shape))
+    for h in reversed(range(H)):
+        Q = np.where(m.allowed, m.R + m.gamma * m.P @ V, 0.0)
+        V = np.where(m.live, (pi[h] * Q).sum(1), 0.0)
+        A[h] = np.where(m.allowed & m.live[:, None], Q - V[:, None], 0.0)
+    visits = [np.where(m.live, m.mdp.mu, 0.0)]
+    for h in range(H - 1):
+        after = np.einsum("s,sa,sat->t", visits[h], pi[h], m.P)
+        visits.append(np.where(m.live, m.gamma * after, 0.0))
+    return A, np.array(visits)
+
+
+def timed(m, theta, H, eta, count, weighted, tied=False):
+    """theta_h += eta A_h, or eta visits pi A; logarithms (count+1, H, S, A)."""
+    theta, found = np.broadcast_to(theta, (H, *m.R.shape)), []
+    for _ in range(count + 1):
+        z = np.where(m.allowed, theta, -np.inf)
+        z = z - z.max(-1, keepdims=True)
+        found.append(z - np.log(np.exp(z).sum(-1, keepdims=True)))
+        A, visits = timed_advantage(m, np.exp(found[-1]), H)
+        step = visits[..., None] * np.exp(found[-1]) * A if weighted else A
+        step = np.broadcast_to(step.sum(0), step.shape) if tied else step
+        theta = np.where(m.allowed, z, 0.0) + eta * step
+    return np.array(found)
+
+
 def searched(m, pi, count):
     """Towards the greedy policy as far as J rises, by a fine grid that holds both ends."""
     found = [pi]

@@ -26,7 +26,7 @@ ROOMS = {
     for path in PACKAGE.iterdir()
     if (path.suffix == ".py" or (path / "__init__.py").is_file()) and not path.stem.startswith("_")
 }
-NEEDS_EXTRAS = {"cli", "plots"}  # imported by path, never reached as an attribute
+NEEDS_EXTRAS = {"cli"}  # imported by path, never reached as an attribute
 
 
 def run(code: str) -> list[str]:
@@ -251,7 +251,7 @@ def noises(tree: ast.AST, *, may_print: bool = False) -> Iterator[tuple[int, str
             case ast.ImportFrom(module=module, names=names):
                 for alias in names:
                     if (
-                        module == "random"
+                        (module == "random" and alias.name != "Random")  # one of one's own
                         or (module == "numpy.random" and alias.name not in HARMLESS)
                         or (module == "numpy" and alias.name in {*NUMPY_STATE, "random"})
                     ):

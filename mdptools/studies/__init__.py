@@ -8,41 +8,47 @@ Not here  iterations that draw (estimators), planners that certify their answer 
 """
 
 from . import _experiments as experiments
+from ._average_trace import average_trace
 from ._catalogue import Bound, bound, bound_names, bounds
 from ._constrained_rules import ConstrainedSurrogate
+from ._estimate_moments import EstimateMoments, estimate_moments
 from ._gradient_rules import GradientAscent
 from ._laws import gradient_limit, natural_slope, two_arm_flow
+from ._learn import LearnStep, learn
+from ._learning import Learning
+from ._learning_experiments import learning_steps
 from ._line_search import LineSearch
-from ._linear_rules import (
-    LinearQLearning,
-    LinearSarsa,
-    LinearTD,
-    Recursion,
-    expected_recursion,
-    spectral_radius,
-)
+from ._linear_rules import LinearQLearning, LinearSarsa, LinearTD, Recursion
 from ._mirror_rules import MirrorDescent
 from ._mixture_rules import ConservativePolicyIteration
 from ._natural_rules import MultiplicativeWeights, NaturalPolicyGradient, SoftPolicyIteration
+from ._objectives import truth
 from ._projected_rules import ProjectedGradient
+from ._proximal_rules import ProximalPenalty, ProximalPolicy
+from ._recursion import expected_recursion, spectral_radius
 from ._restricted_rules import RestrictedGradient, restricted_step
 from ._rule import Rule
-from ._run import StudyStep, run_study
+from ._run import finite_trace, run_study
+from ._stacked import StackedRun, run_stacked
 from ._steps import Adaptive, Geometric, smoothness
 from ._study import Run, Study
 from ._sweep_rules import ModifiedPolicyIteration, PolicyIteration, QIteration, ValueIteration
 from ._trace import Trace, trace
-from ._trust_region_rules import ProximalPolicy, TrustRegion
-from ._truth import Truth, truth
+from ._trust_region_rules import TrustRegion
+from ._truth import Truth
 from ._value_rules import QLearning, Sarsa, TargetTable, TemporalDifference
+from ._watch import StudyStep
 
 __all__ = [
     "Adaptive",
     "Bound",
     "ConservativePolicyIteration",
     "ConstrainedSurrogate",
+    "EstimateMoments",
     "Geometric",
     "GradientAscent",
+    "LearnStep",
+    "Learning",
     "LineSearch",
     "LinearQLearning",
     "LinearSarsa",
@@ -53,6 +59,7 @@ __all__ = [
     "NaturalPolicyGradient",
     "PolicyIteration",
     "ProjectedGradient",
+    "ProximalPenalty",
     "ProximalPolicy",
     "QIteration",
     "QLearning",
@@ -62,6 +69,7 @@ __all__ = [
     "Run",
     "Sarsa",
     "SoftPolicyIteration",
+    "StackedRun",
     "Study",
     "StudyStep",
     "TargetTable",
@@ -70,14 +78,20 @@ __all__ = [
     "TrustRegion",
     "Truth",
     "ValueIteration",
+    "average_trace",
     "bound",
     "bound_names",
     "bounds",
+    "estimate_moments",
     "expected_recursion",
     "experiments",
+    "finite_trace",
     "gradient_limit",
+    "learn",
+    "learning_steps",
     "natural_slope",
     "restricted_step",
+    "run_stacked",
     "run_study",
     "smoothness",
     "spectral_radius",

@@ -50,7 +50,7 @@ def _interior(trace: Trace, law: FloatS) -> str:
     if trace.algorithm == "mirror_descent_euclid":  # its distances are finite everywhere
         return ""
     there = trace.truth.mdp.allowed & trace.truth.live[:, None]
-    inside = bool((trace.log_pi[0][there] > -np.inf).all())
+    inside = bool((trace.log_pi[0][..., there] > -np.inf).all())
     return "" if inside else "the first policy never takes some allowed action"
 
 
@@ -112,11 +112,25 @@ def _direct_step(trace: Trace, law: FloatS) -> str:
     return _near(trace, law, _over(1.0, trace.truth.smoothness_direct))
 
 
+def nearest_mismatch(trace: Trace, law: FloatS) -> float:
+    """max_s d*(s) / law(s) / (1 - gamma), at least 1 / (1 - gamma).
+
+    d* is that of the optimal policy nearest to the first one, the same as in `_bounds_mirror`.
+    """
+    truth = trace.truth
+    live = truth.live
+    d = truth.d(truth.nearest_optimal(trace.log_pi[0]), law)
+    return float((d[live] / law[live]).max(initial=1.0)) / (1 - truth.gamma)
+
+
 def _growing(trace: Trace, law: FloatS) -> str:
     steps = trace.step_sizes
     if not (steps > 0).all():
         return "the trace has no positive step sizes"
-    enough = steps[1:] * trace.truth.gamma * (1 + CLOSE) >= steps[:-1]
+    theta = nearest_mismatch(trace, law)
+    if not np.isfinite(theta):
+        return "theta is infinite"
+    enough = steps[1:] * (theta - 1) * (1 + CLOSE) >= steps[:-1] * theta
     if enough.all():
         return ""
     t = int((~enough).argmax())
@@ -171,6 +185,23 @@ def _sixth(trace: Trace, law: FloatS) -> str:
     return _near(trace, law, 1 / 6)
 
 
+def _unit_step(trace: Trace, law: FloatS) -> str:
+    return _at_most(trace, law, _over(1.0, trace.truth.reward_range))
+
+
+def _finite_step(trace: Trace, law: FloatS) -> str:
+    return _at_most(trace, law, _over(1.0, trace.truth.smoothness))
+
+
+def _no_final(trace: Trace, law: FloatS) -> str:
+    final = trace.truth.mdp.final
+    return "" if final is None or not np.any(final) else "some state pays at the end"
+
+
+def _choice(trace: Trace, law: FloatS) -> str:
+    return "" if trace.truth.suboptimal.any() else "every policy is optimal"
+
+
 def _all_allowed(trace: Trace, law: FloatS) -> str:
     missing = np.argwhere(~trace.truth.mdp.allowed & trace.truth.live[:, None])
     return f"{len(missing)} pairs are refused" if len(missing) else ""
@@ -190,7 +221,11 @@ ASSUMPTIONS = {
     ),
     "published step": Assumption("the step eta = (1 - gamma)^3 / (8 R)", _published_step),
     "direct step": Assumption("the step eta = (1 - gamma)^3 / (2 gamma A R)", _direct_step),
-    "growing steps": Assumption("steps with eta_{k+1} >= eta_k / gamma", _growing),
+    "growing steps": Assumption(
+        "steps with eta_{k+1} (theta - 1) >= eta_k theta, theta = max(d* / measure) / (1 - gamma), "
+        "as eta_{k+1} >= eta_k / gamma have",
+        _growing,
+    ),
     "geometric steps": Assumption("steps eta_k = eta_0 / gamma^k", _exactly_growing),
     "greedy": Assumption("policies that are greedy for the values", _greedy),
     "low start": Assumption("a start with T V_0 >= V_0", _low_start),
@@ -199,6 +234,13 @@ ASSUMPTIONS = {
     "bandit step": Assumption("the step eta = 2 / (5 R)", _bandit_step),
     "soft step": Assumption("the step eta = (1 - gamma)^3 / (8 R + tau (4 + 8 log A))", _soft_step),
     "sixth step": Assumption("the step eta = 1/6", _sixth),
+    "unit step": Assumption("a constant step eta with eta <= 1 / R", _unit_step),
+    "finite step": Assumption(
+        "a constant step eta with eta <= 1 / beta, beta = (R/2)(3/2 - 1/A) H (H+1) / 2",
+        _finite_step,
+    ),
+    "no final reward": Assumption("no reward for where the horizon ends", _no_final),
+    "a choice": Assumption("some action that is not optimal", _choice),
     "all allowed": Assumption("that every action is allowed in live states", _all_allowed),
 }
 """By the name that entries use."""

@@ -183,6 +183,36 @@ def monotone(trace: Trace, law: FloatS) -> Curve:
     return Curve(values, falls(trace))
 
 
+LARGE = 1000
+"""From here on D9 is stated: it holds for large t, and nobody knows how large."""
+SLOW = "1 / (J* - J_t from mu)"
+
+
+def _at_least(trace: Trace, least: float) -> Curve:
+    """gap_t >= least / t for large t, the other way up."""
+    values = np.where(trace.t >= LARGE, trace.t / least, np.nan)
+    return Curve(values, 1 / trace.gap(), {"from": float(LARGE)}, np.inf, floor=0.0)
+
+
+@entry("D9", "a priori", SLOW, f"{MEI}, lower bound", ASCENT, ("a choice", "unit step"))
+def no_faster(trace: Trace, law: FloatS) -> Curve:
+    """No faster than 1/t: gap_t >= (1-gamma)^5 (smallest shortfall)^2 / (12 R t) for large t.
+
+    No threshold is known; it is stated from t = 1000 on. Not a curve to plot: `gradient_limit` is
+    where the gap goes. Loose: 6 at best, in bandits, and far more elsewhere.
+    """
+    truth = trace.truth
+    size = (1 - truth.gamma) ** 5 * truth.smallest_shortfall**2
+    return _at_least(trace, size / (12 * truth.reward_range))
+
+
+@entry("D9b", "a priori", SLOW, f"{MEI}, lower bound", ASCENT, ("bandit", "a choice", "unit step"))
+def bandit_no_faster(trace: Trace, law: FloatS) -> Curve:
+    """A bandit: gap_t >= (smallest shortfall)^2 / (6 R t) for large t, stated from 1000 on."""
+    truth = trace.truth
+    return _at_least(trace, truth.smallest_shortfall**2 / (6 * truth.reward_range))
+
+
 # -- bandits --------------------------------------------------------------------------------------
 
 

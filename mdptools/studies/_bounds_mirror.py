@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import EPS, FloatArray, FloatS, FloatSA
 from ..errors import ModelError
 from ..evaluation import evaluate
-from ._assumptions import CLOSE
+from ._assumptions import CLOSE, nearest_mismatch
 from ._bound import Curve, entry
 from ._bounds_gradient import GAP, falls
 from ._trace import Trace, kl, log_of
@@ -136,18 +136,19 @@ def mirror_sharp(trace: Trace, law: FloatS) -> Curve:
     return Curve(np.where(trace.t > 0, size / trace.t, np.nan), trace.gap(law), {"D_0": D0})
 
 
-GROWING = ("gamma > 0", "interior", "growing steps", "positive measure")
+GROWING = ("gamma > 0", "interior", "positive measure", "growing steps")
 
 
 @entry("F4", "a priori", GAP, f"{XIAO}, theorem 10", MIRROR, GROWING)
 def mirror_linear(trace: Trace, law: FloatS) -> Curve:
-    """eta_{k+1} >= eta_k / gamma: gap_k <= (1 - 1/theta)^k (R / (1-gamma) + D_0 / (eta_0 gamma)).
+    """Growing steps: gap_k <= (1 - 1/theta)^k (R / (1-gamma) + D_0 / (eta_0 gamma)).
 
-    ``theta = max(d* / measure) / (1 - gamma)``.
+    ``theta = max(d* / measure) / (1 - gamma)``; it is enough that eta_{k+1} (theta - 1) >= eta_k
+    theta, which eta_{k+1} >= eta_k / gamma implies.
     """
     truth, eta = trace.truth, _first(policy_steps(trace))
     d = _d(trace, law)
-    theta = _theta(trace, d, law)
+    theta = nearest_mismatch(trace, law)
     size = truth.trivial + _apart(trace, 0, d) / (eta * truth.gamma)
     return Curve((1 - 1 / theta) ** trace.t * size, trace.gap(law), {"theta": theta})
 
@@ -157,15 +158,10 @@ def mirror_linear_sharp(trace: Trace, law: FloatS) -> Curve:
     """The same with gap_0 + D_0 / (eta_0 (1-gamma) (theta - 1)) in the place of the bracket."""
     truth, eta = trace.truth, _first(policy_steps(trace))
     d = _d(trace, law)
-    theta = _theta(trace, d, law)
+    theta = nearest_mismatch(trace, law)
     gap = trace.gap(law)
     size = gap[0] + _apart(trace, 0, d) / (eta * (1 - truth.gamma) * (theta - 1))
     return Curve((1 - 1 / theta) ** trace.t * size, gap, {"theta": theta})
-
-
-def _theta(trace: Trace, d: FloatS, law: FloatS) -> float:
-    live = trace.truth.live
-    return float((d[live] / law[live]).max(initial=1.0)) / (1 - trace.truth.gamma)
 
 
 def _stationary(trace: Trace) -> FloatS:

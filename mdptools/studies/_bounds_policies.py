@@ -43,6 +43,17 @@ def howard(trace: Trace, law: FloatS) -> Curve:
     return _at_rate(trace, trace.truth.gamma)
 
 
+@entry("B1m", "a priori", "max_s T V_{k-1} - V_k", "Puterman (1994), section 6.4", HOWARD)
+def howard_monotone(trace: Trace, law: FloatS) -> Curve:
+    """V_{k+1} >= T V_k >= V_k in each state: an improvement gains what a sweep gains, or more."""
+    allowed = trace.truth.mdp.allowed
+    best = np.where(allowed, trace.advantage, -np.inf).max(axis=2)  # T V - V
+    short = np.full(len(trace.t), np.nan)
+    gained = (trace.gaps[1:] - trace.gaps[:-1] + best[:-1])[:, trace.truth.live]
+    short[1:] = gained.max(axis=1, initial=-np.inf)
+    return Curve(np.where(trace.t > 0, 0.0, np.nan), short)
+
+
 @entry("B1x", "a priori", "J* - J_k from the measure", "Xiao (2022), section 4.4", HOWARD)
 def howard_from_measure(trace: Trace, law: FloatS) -> Curve:
     """gap_k <= (1 - 1/theta)^k gap_0, theta = max d*(s) / measure(s) / (1 - gamma). Attained."""

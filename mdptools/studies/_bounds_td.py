@@ -9,6 +9,8 @@ Not here  learners that draw; Boltzmann backups, which are no contraction.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .. import kernel
@@ -144,8 +146,19 @@ def sarsa(trace: Trace, law: FloatS) -> Curve:
 # -- linear features ------------------------------------------------------------------------------
 
 
-def _system(trace: Trace) -> tuple[FloatArray, FloatS, FloatArray, FloatS, FloatS]:
-    """phi, D, P_pi, V^pi and th*, of TD(0) under the stationary law."""
+class System(NamedTuple):
+    """TD(lam) with features under the stationary law: ``A w = b`` at its fixed point."""
+
+    phi: FloatArray
+    D: FloatS
+    chain: FloatArray  # P_pi
+    V: FloatS  # V^pi
+    A: FloatArray  # phi' D (I - gamma lam P)^-1 (I - gamma P) phi
+    best: FloatS  # w*
+    kappa: float  # gamma (1-lam) / (1 - gamma lam)
+
+
+def _system(trace: Trace) -> System:
     truth = trace.truth
     phi, D = (np.asarray(trace.options[key], dtype=float) for key in ("phi", "weights"))
     chain = kernel.to_dense(kernel.mix(truth.mdp.P, trace.pi[0]))
@@ -155,11 +168,13 @@ def _system(trace: Trace) -> tuple[FloatArray, FloatS, FloatArray, FloatS, Float
             "policy; with others TD may diverge."
         )
     V = truth.V - trace.gaps[0]
-    A = phi.T @ (D[:, None] * (phi - truth.gamma * chain @ phi))
-    b = phi.T @ (D * expect_actions(trace.pi[0], truth.mdp.R))
+    lam, eye = _lam(trace), np.eye(len(D))
+    traced = D[:, None] * np.linalg.inv(eye - truth.gamma * lam * chain)
+    A = phi.T @ traced @ (phi - truth.gamma * chain @ phi)
+    b = phi.T @ (traced @ expect_actions(trace.pi[0], truth.mdp.R))
     if np.linalg.matrix_rank(A) < len(A):
         raise ModelError("this bound does not apply: it assumes features that are independent.")
-    return phi, D, chain, V, np.linalg.solve(A, b)
+    return System(phi, D, chain, V, A, np.linalg.solve(A, b), _kappa(truth.gamma, lam))
 
 
 def _norm(D: FloatS, x: FloatArray) -> FloatArray:
@@ -169,6 +184,8 @@ def _norm(D: FloatS, x: FloatArray) -> FloatArray:
 
 def _small_features(trace: Trace, phi: FloatArray) -> float:
     """The step (1 - gamma) / 4, with features of norm at most 1."""
+    if _lam(trace):
+        raise ModelError(f"H3 does not apply: it assumes TD(0); lam is {_lam(trace):g}.")
     longest = float(np.sqrt((phi**2).sum(axis=1)).max())
     wanted = (1 - trace.truth.gamma) / 4
     steps = trace.step_sizes
@@ -187,7 +204,7 @@ def linear_td(trace: Trace, law: FloatS) -> Curve:
 
     omega is the smallest eigenvalue of ``phi' D phi``.
     """
-    phi, D, _, _, best = _system(trace)
+    phi, D, _, _, _, best, _ = _system(trace)
     _small_features(trace, phi)
     assert trace.x is not None
     omega = float(np.linalg.eigvalsh(phi.T @ (D[:, None] * phi))[0])
@@ -206,7 +223,7 @@ def linear_td(trace: Trace, law: FloatS) -> Curve:
 )
 def linear_td_mean(trace: Trace, law: FloatS) -> Curve:
     """Step (1-gamma)/4, |phi| <= 1: |V_{w*} - V_mean|_D^2 <= 4 |w_0 - w*|^2 / (T (1-gamma)^2)."""
-    phi, D, _, _, best = _system(trace)
+    phi, D, _, _, _, best, _ = _system(trace)
     _small_features(trace, phi)
     assert trace.x is not None
     error = np.full(len(trace.t), np.nan)
@@ -217,36 +234,93 @@ def linear_td_mean(trace: Trace, law: FloatS) -> Curve:
     return Curve(values, error, {}, np.inf, 1e-9 * float(np.abs(best).max() ** 2))
 
 
-def _fixed_point(trace: Trace, factor: float) -> Curve:
-    phi, D, _, V, best = _system(trace)
-    root = np.sqrt(D)[:, None]
-    nearest = phi @ np.linalg.lstsq(root * phi, root[:, 0] * V, rcond=None)[0]
-    left, found = float(_norm(D, nearest - V)), float(_norm(D, phi @ best - V))
+def _nearest(found: System) -> FloatS:
+    """Pi V: the nearest to V^pi that the features can say, in the norm of D."""
+    root = np.sqrt(found.D)[:, None]
+    solved = np.linalg.lstsq(root * found.phi, root[:, 0] * found.V, rcond=None)[0]
+    values: FloatS = found.phi @ solved
+    return values
+
+
+def _settled(trace: Trace, found: System, most: float, actual: float, **constants: float) -> Curve:
+    """Two numbers of the fixed point, the same at each step."""
     count = len(trace.t)
-    condition = float(np.linalg.cond(root * phi)) ** 2 / (1 - trace.truth.gamma)
-    floor = trace.floor + 10 * EPS * condition * float(np.abs(V).max())
-    constants = {"projection": left}
-    return Curve(np.full(count, factor * left), np.full(count, found), constants, floor=floor)
+    root = np.sqrt(found.D)[:, None]
+    condition = float(np.linalg.cond(root * found.phi)) ** 2 / (1 - trace.truth.gamma)
+    floor = trace.floor + 10 * EPS * condition * float(np.abs(found.V).max())
+    return Curve(np.full(count, most), np.full(count, actual), constants, floor=floor)
 
 
-@entry("H4", "a priori", "|V_{w*} - V^pi|_D", "Tsitsiklis and Van Roy (1997), sharpened", LINEAR)
+FIXED = "|V_{w*} - V^pi|_D"
+STATIONARY = "|P_pi|_D <= 1 under the stationary law"
+
+
+def _fixed_point(trace: Trace, found: System, factor: float) -> Curve:
+    left = float(_norm(found.D, _nearest(found) - found.V))
+    error = float(_norm(found.D, found.phi @ found.best - found.V))
+    return _settled(trace, found, factor * left, error, projection=left, kappa=found.kappa)
+
+
+@entry("H4", "a priori", FIXED, "Tsitsiklis and Van Roy (1997), sharpened", LINEAR)
 def linear_fixed_point(trace: Trace, law: FloatS) -> Curve:
-    """The fixed point of TD(0): |phi w* - V|_D <= |Pi V - V|_D / sqrt(1 - gamma^2). Attained."""
-    return _fixed_point(trace, 1 / np.sqrt(1 - trace.truth.gamma**2))
+    """The fixed point of TD(lam): |phi w* - V|_D <= |Pi V - V|_D / sqrt(1 - kappa^2). Attained.
+
+    ``kappa = gamma (1-lam) / (1 - gamma lam)``, which is gamma for TD(0); lam = 1 has no bias.
+    """
+    found = _system(trace)
+    return _fixed_point(trace, found, float(1 / np.sqrt(1 - found.kappa**2)))
 
 
-@entry("H4t", "a priori", "|V_{w*} - V^pi|_D", "Tsitsiklis and Van Roy (1997)", LINEAR)
+@entry("H4t", "a priori", FIXED, "Tsitsiklis and Van Roy (1997)", LINEAR)
 def linear_fixed_point_published(trace: Trace, law: FloatS) -> Curve:
-    """The fixed point of TD(0): |phi w* - V|_D <= |Pi V - V|_D / (1 - gamma)."""
-    return _fixed_point(trace, 1 / (1 - trace.truth.gamma))
+    """The fixed point of TD(lam): |phi w* - V|_D <= |Pi V - V|_D (1 - lam gamma) / (1-gamma)."""
+    found, gamma = _system(trace), trace.truth.gamma
+    return _fixed_point(trace, found, (1 - _lam(trace) * gamma) / (1 - gamma))
 
 
-@entry("H4r", "a posteriori", "|V_w - V^pi|_D", "|P_pi|_D <= 1 under the stationary law", LINEAR)
+@entry("H4p", "a priori", "|V_{w*} - Pi V|_D", STATIONARY, LINEAR)
+def linear_fixed_point_projected(trace: Trace, law: FloatS) -> Curve:
+    """|V_{w*} - Pi V|_D <= kappa |V_{w*} - V|_D: what makes the triangle of H4 a right one."""
+    found = _system(trace)
+    values = found.phi @ found.best
+    most = found.kappa * float(_norm(found.D, values - found.V))
+    return _settled(trace, found, most, float(_norm(found.D, values - _nearest(found))))
+
+
+@entry("H4e", "a priori", "(1 - kappa) omega", STATIONARY, LINEAR)
+def linear_definite(trace: Trace, law: FloatS) -> Curve:
+    """(1 - kappa) omega is at most the smallest eigenvalue of (A + A') / 2: TD(lam) is stable.
+
+    omega is the smallest eigenvalue of ``phi' D phi``, ``A = phi' D (I - gamma lam P)^-1 (I - gamma
+    P) phi``.
+    """
+    found = _system(trace)
+    omega = float(np.linalg.eigvalsh(found.phi.T @ (found.D[:, None] * found.phi))[0])
+    least = float(np.linalg.eigvalsh(found.A + found.A.T)[0]) / 2
+    curve = _settled(trace, found, least, (1 - found.kappa) * omega, omega=omega)
+    return curve._replace(trivial=np.inf, floor=100 * EPS * float(np.abs(found.A).max()))
+
+
+@entry("H4b", "a priori", "|V_w - V^pi|_D, w of the least Bellman residual", STATIONARY, LINEAR)
+def linear_least_residual(trace: Trace, law: FloatS) -> Curve:
+    """The w of least residual: |V_w - V|_D <= (1+gamma) / (1-gamma) |Pi V - V|_D."""
+    found, gamma = _system(trace), trace.truth.gamma
+    root = np.sqrt(found.D)[:, None]
+    rewards = expect_actions(trace.pi[0], trace.truth.mdp.R)
+    slopes = root * (found.phi - gamma * found.chain @ found.phi)
+    w = np.linalg.lstsq(slopes, root[:, 0] * rewards, rcond=None)[0]
+    most = (1 + gamma) / (1 - gamma) * float(_norm(found.D, _nearest(found) - found.V))
+    curve = _settled(trace, found, most, float(_norm(found.D, found.phi @ w - found.V)))
+    assert curve.floor is not None
+    return curve._replace(floor=curve.floor / (1 - gamma) ** 2)  # its condition is that much worse
+
+
+@entry("H4r", "a posteriori", "|V_w - V^pi|_D", STATIONARY, LINEAR)
 def linear_residual(trace: Trace, law: FloatS) -> Curve:
     """|V_w - V^pi|_D <= |R_pi + gamma P_pi V_w - V_w|_D / (1-gamma)."""
-    phi, D, chain, V, _ = _system(trace)
+    found = _system(trace)
     assert trace.x is not None
-    values = trace.x @ phi.T
+    values = trace.x @ found.phi.T
     rewards = expect_actions(trace.pi[0], trace.truth.mdp.R)
-    left = rewards + trace.truth.gamma * values @ chain.T - values
-    return Curve(_norm(D, left) / (1 - trace.truth.gamma), _norm(D, values - V))
+    left = rewards + trace.truth.gamma * values @ found.chain.T - values
+    return Curve(_norm(found.D, left) / (1 - trace.truth.gamma), _norm(found.D, values - found.V))

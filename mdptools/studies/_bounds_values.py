@@ -249,6 +249,22 @@ def modified(trace: Trace, law: FloatS) -> Curve:
     return _contracted(trace)
 
 
+@entry(
+    "A9m", "a priori", "max_s V_{k-1} - V_k", "Puterman (1994), section 6.5", MPI, ("low start",)
+)
+def modified_monotone(trace: Trace, law: FloatS) -> Curve:
+    """Modified policy iteration from TV_0 >= V_0 rises towards V*: V_k <= V_{k+1} in each state."""
+    falls = np.full(len(trace.t), np.nan)
+    falls[1:] = -np.diff(trace.values, axis=0).min(axis=1)
+    return Curve(np.where(trace.t > 0, 0.0, np.nan), falls)
+
+
+@entry("A9u", "a priori", "max_s V_k - V*", "Puterman (1994), section 6.5", MPI, ("low start",))
+def modified_below(trace: Trace, law: FloatS) -> Curve:
+    """Modified policy iteration from TV_0 >= V_0 never passes V*: V_k <= V* in each state."""
+    return Curve(np.zeros(len(trace.t)), (trace.values - trace.truth.V).max(axis=1))
+
+
 @entry("A9g", "a priori", ERROR, "derived by a shift of V_0", MPI)
 def modified_from_anywhere(trace: Trace, law: FloatS) -> Curve:
     """Modified policy iteration: |V_k - V*| <= gamma^k (|V_0 - c - V*| + c).

@@ -1,10 +1,9 @@
-"""The policy that TRPO's problem asks for: the largest surrogate under a bound on the mean KL.
+"""The policy that TRPO's problem asks for: the largest surrogate, or J, under a bound on the KL.
 
-Takes     a table of logits, a bound on the KL.
+Takes     a table of logits, a bound on the mean or on the largest KL.
 Gives     the rule `ConstrainedSurrogate`.
-Source    derived from the dual. Each state maximises ``<p, A> - lam KL``: with KL(p || pi) that is
-          ``p = pi exp(A / lam)`` normalised, with KL(pi || p) it is ``p = lam pi / (nu - A)``, nu
-          above every A such that p sums to one. The mean KL falls as lam grows.
+Source    the problem: Schulman et al. (2015), section 4; its solution: `_dual`. J by conditional
+          gradients (Frank and Wolfe 1956): policies within a KL are a convex set.
 Not here  the natural direction that approximates it (`_trust_region_rules`).
 """
 
@@ -15,37 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import EPS, FloatArray, FloatS, FloatSA
+from ..arrays import FloatArray, FloatS, FloatSA
+from ..checks import check_count
+from ..errors import ModelError
 from ..evaluation import Evaluation
 from ..model import MDP
-from ._rule import PolicyRule, evaluated
+from ._dual import Dual
+from ._line_search import stationary_step
+from ._rule import evaluated
 from ._steps import check_size, scale_of
-from ._tables import (
-    DEEPEST,
-    anchored,
-    check_table,
-    gaps,
-    moved,
-    start_table,
-    table_logs,
-    table_policy,
-    told_apart,
-)
+from ._table_rule import TableRule
+from ._tables import DEEPEST, anchored, check_table, gaps, table_logs, table_policy, told_apart
 from ._trust_region_rules import check_kl
 
-HALVINGS = 110
-"""Enough to find the logarithm of a number to the last digit in a bracket of 1e16 times that."""
-
-LOWEST = -1e6
-"""Of log lam: what is not best has probability exp(-1e6) then."""
-
-SERIES = (1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2)
-"""Of ``(exp(x) - 1 - x) / x^2``, the highest power first: exact to 1e-17 for |x| <= 0.01."""
+LEFT = 1e-9
+"""Of the first linear gain: where less can be gained, the search for a larger J ends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ConstrainedSurrogate(PolicyRule):
-    """argmax over tables p of sum_s visits(s) <p, A>, subject to mean KL <= radius.
+class ConstrainedSurrogate(TableRule):
+    """argmax over tables p of the surrogate sum_s visits(s) <p, A>, or of J, within a KL.
 
     Parameters
     ----------
@@ -56,36 +44,54 @@ class ConstrainedSurrogate(PolicyRule):
         search on the model.
     logits0 : (S, A) or (H, S, A) array_like, optional
         Zeros if omitted.
+    constraint : {"mean", "max"}
+        Whether the mean KL over ``(1 - gamma) visits`` (over visits, if not discounted) or the KL
+        of every state is at most the radius.
+    objective : {"surrogate", "J"}
+        What is maximised. The surrogate's maximiser is exact. J is not concave: what is found for
+        it is a local maximiser, see Notes.
+    rounds : int
+        With "J": how many linear problems are solved at most.
 
     Notes
     -----
-    x is log pi, up to a constant in each state. The mean is over ``(1 - gamma) visits`` if
-    discounted and over visits otherwise; all states share one multiplier, also those that are never
-    visited. The mean KL meets the radius to a relative 1e-6. With "new||old" the bound may be idle:
-    then the next policy is that of policy iteration. With "old||new" no action is given up, and an
-    action whose probability has underflowed to 0 may come back.
+    x is log pi, up to a constant in each state. With "mean" all states share one multiplier, also
+    those that are never visited, and the bound is met to a relative 1e-6. With "max" the problem
+    falls apart into one for each state, each with its own multiplier, visited or not. With
+    "new||old" the bound may be idle: then the next policy is that of policy iteration. With
+    "old||new" no action is given up, and an action whose probability has underflowed to 0 may come
+    back.
+
+    With "J": from the old policy on, J is linearised at the current one, the linear problem is
+    solved like the surrogate's (its first solution is the surrogate's maximiser), and J is
+    maximised on the line to it, which keeps the bound because the bound is convex. So the policy
+    keeps the bound, and its J is, to round-off, at least that of the old policy and that of the
+    surrogate's maximiser. It ends where the linear problem gains 1e-9 of what the first one did,
+    a stationary point, or after ``rounds``; no more than that is promised.
     """
 
     radius: float = 0.01
     kl: str = "old||new"
     logits0: Any = None
+    constraint: str = "mean"
+    objective: str = "surrogate"
+    rounds: int = 100
 
     def __post_init__(self) -> None:
         check_size(self.radius, "radius")
         check_kl(self.kl)
+        check_count(self.rounds, "rounds")
+        for name, choices in (("constraint", ("mean", "max")), ("objective", ("surrogate", "J"))):
+            given = getattr(self, name)
+            if given not in choices:
+                raise ModelError(f"{name} is {given!r:.80}; it must be {' or '.join(choices)}.")
 
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"constrained surrogate, radius {self.radius:g} of KL({self.kl})"
-
-    def start(self, mdp: MDP) -> FloatArray:
-        """The first logits."""
-        return start_table(mdp, self.logits0, "logits0")
-
-    def policy(self, mdp: MDP, x: Any) -> FloatSA:
-        """The policy of the logits x."""
-        return table_policy(mdp, check_table(mdp, x))
+        what = "surrogate" if self.objective == "surrogate" else "J"
+        most = "" if self.constraint == "mean" else "the largest "
+        return f"constrained {what}, radius {self.radius:g} of {most}KL({self.kl})"
 
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """The next logits.
@@ -109,81 +115,65 @@ class ConstrainedSurrogate(PolicyRule):
         """
         logits = check_table(mdp, x)
         found = evaluated(mdp, table_policy(mdp, logits), found)
-        gap = told_apart(gaps(mdp, found.Q), found.certificate.bound)
         weights = scale_of(mdp) * found.visits
-        if not (gap[weights > 0] < 0).any():
+        if self.objective == "surrogate":
+            return self._best(mdp, logits, found, weights)
+        return self._climbed(mdp, logits, found, weights)
+
+    def _best(self, mdp: MDP, logits: FloatSA, here: Evaluation, weights: FloatS) -> FloatSA:
+        """What maximises J to first order around ``here``, within the radius of the logits."""
+        gap = told_apart(gaps(mdp, here.Q), here.certificate.bound)
+        visits = scale_of(mdp) * here.visits
+        if not (gap[visits > 0] < 0).any():
             return logits  # nothing to gain where the policy goes
-        dual = _Dual(mdp, logits, gap, weights, self.kl)
-        return dual.solved(self.radius)
+        if self.constraint == "max":
+            return Dual(mdp, logits, gap, self.kl).within_each(self.radius)
+        # The mean KL weighs states as the old policy visits them, the gain as the current one does.
+        ratio = np.divide(visits, weights, out=np.ones(visits.shape), where=weights > 0)
+        return Dual(mdp, logits, gap * ratio[..., None], self.kl).within_mean(self.radius, weights)
 
-
-class _Dual:
-    """Policies and their mean KL as functions of log lam."""
-
-    def __init__(self, mdp: MDP, logits: FloatSA, gap: FloatSA, weights: FloatS, kl: str) -> None:
-        self.mdp, self.logits, self.gap, self.weights, self.kind = mdp, logits, gap, weights, kl
-        self.logs = table_logs(mdp, logits)
-        self.size = float(-gap.min())  # the unit of lam
-
-    def solved(self, radius: float) -> FloatSA:
-        from scipy.optimize import brentq
-
-        def excess(log_lam: float) -> float:
-            kl = self.mean_kl(self.new(log_lam))
-            return float(np.log(max(kl, 1e-320)) - np.log(radius))
-
-        low = high = np.log(self.size)
-        step = 1.0
-        while excess(high) > 0:
-            low, high, step = high, high + step, 2 * step
-        step = 1.0
-        while excess(low) < 0:
-            if low < LOWEST:  # the bound is idle: no step is too far
-                return self.new(low)
-            high, low, step = low, low - step, 2 * step
-        found = float(brentq(excess, low, high, xtol=1e-13, rtol=4 * EPS, maxiter=300))
-        slack = 1e-14
-        while excess(found) > 0:  # end on the side that keeps the bound
-            found, slack = found + slack, 2 * slack
-        return self.new(found)
-
-    def new(self, log_lam: float) -> FloatSA:
-        """The logits that maximise <p, A> - lam KL in each state."""
-        if self.kind == "new||old":
-            eta = float(np.exp(-log_lam)) if log_lam > -700 else np.inf
-            return moved(self.mdp, self.logits, eta, self.gap)
-        # p = lam pi / (u - gap), u = nu - max A > 0, in logarithms: sum p = 1 by bisection on log u
-        allowed = self.mdp.allowed
-        missing = np.where(allowed, -self.gap, 1.0)
-        log_missing = np.log(missing, where=missing > 0, out=np.full(missing.shape, -np.inf))
-        best = allowed & (self.gap == 0)
-        low = log_lam + np.where(best, self.logs, -np.inf).max(axis=-1, keepdims=True)
-        high = np.full(low.shape, log_lam)
-        low = np.minimum(low, high)
-        for _ in range(HALVINGS):
-            middle = low + (high - low) / 2
-            too_much = self._log_sum(log_lam, middle, log_missing) > 0
-            low, high = np.where(too_much, middle, low), np.where(too_much, high, middle)
-            if (high - low <= 2 * EPS * np.abs(high) + 1e-300).all():
+    def _climbed(self, mdp: MDP, old: FloatSA, found: Evaluation, weights: FloatS) -> FloatSA:
+        """Conditional gradients: towards the best of each linear problem, as far as J rises."""
+        here, first = old, 0.0
+        for _ in range(self.rounds):
+            there = self._best(mdp, old, found, weights)
+            move = table_policy(mdp, there) - table_policy(mdp, here)
+            gain = _slope(mdp, found, move)
+            first = max(first, gain)
+            if not gain > LEFT * first:
                 break
-        p = np.where(allowed, self.logs + log_lam - np.logaddexp(high, log_missing), 0.0)
-        return anchored(self.mdp, np.maximum(p, DEEPEST))
+            line = _Line(mdp, here, there, move)
+            reached = stationary_step(line.along, 1.0, 1.0)
+            if reached == 0:
+                break
+            here, found = line.met[reached]
+        return here
 
-    def _log_sum(self, log_lam: float, log_u: FloatArray, log_missing: FloatArray) -> FloatArray:
-        logs = self.logs + log_lam - np.logaddexp(log_u, log_missing)
-        logs = np.where(self.mdp.allowed, logs, -np.inf)
-        top = logs.max(axis=-1, keepdims=True)
-        total: FloatArray = top + np.log(np.exp(logs - top).sum(axis=-1, keepdims=True))
-        return total
 
-    def mean_kl(self, new: FloatSA) -> float:
-        """sum_s weights(s) KL, nats."""
-        other = table_logs(self.mdp, new)
-        one, two = (self.logs, other) if self.kind == "old||new" else (other, self.logs)
-        p = np.where(self.mdp.allowed, np.exp(one), 0.0)
-        q = np.where(self.mdp.allowed, np.exp(two), 0.0)
-        x = np.where(self.mdp.allowed, two - one, 0.0)
-        small = np.where(np.abs(x) <= 0.01, x, 0.0)
-        # Each term is >= 0, and next to 0 the series cancels nothing.
-        terms = np.where(np.abs(x) <= 0.01, p * small**2 * np.polyval(SERIES, small), q - p - p * x)
-        return float((self.weights * np.maximum(terms, 0.0).sum(axis=-1)).sum())
+class _Line:
+    """J between two tables of logits, mixed as policies."""
+
+    def __init__(self, mdp: MDP, here: FloatSA, there: FloatSA, move: FloatSA) -> None:
+        self.mdp, self.ends, self.move = mdp, (here, there), move
+        self.met: dict[float, tuple[FloatSA, Evaluation]] = {}
+
+    def along(self, share: float) -> tuple[float, float]:
+        """J and its slope, a share of the way."""
+        logits = self._mixed(share)
+        found = evaluated(self.mdp, table_policy(self.mdp, logits))
+        self.met[share] = logits, found
+        return found.J, _slope(self.mdp, found, self.move)
+
+    def _mixed(self, share: float) -> FloatSA:
+        if share in (0.0, 1.0):
+            return self.ends[int(share)]
+        here, there = (table_logs(self.mdp, end) for end in self.ends)
+        mixed = np.logaddexp(np.log1p(-share) + here, np.log(share) + there)
+        mixed = np.where(self.mdp.allowed, np.maximum(mixed, DEEPEST), 0.0)
+        return anchored(self.mdp, mixed)
+
+
+def _slope(mdp: MDP, found: Evaluation, move: FloatSA) -> float:
+    """sum_s visits(s) <move, A>: how J changes along a move of the policy."""
+    A = np.where(mdp.allowed, found.A, 0.0)
+    return float((found.visits * (move * A).sum(axis=-1)).sum())

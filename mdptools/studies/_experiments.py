@@ -24,7 +24,7 @@ from ._gradient_rules import GradientAscent
 from ._laws import gradient_limit, natural_slope
 from ._mirror_rules import MirrorDescent
 from ._mixture_rules import ConservativePolicyIteration
-from ._natural_rules import NaturalPolicyGradient
+from ._natural_rules import NaturalPolicyGradient, SoftPolicyIteration
 from ._run import run_study
 from ._steps import Adaptive, Geometric
 from ._study import Run, Study
@@ -96,15 +96,22 @@ class Plateaus(NamedTuple):
     gradient: tuple[int, ...]  # mu on the first state
     gradient_spread: tuple[int, ...]  # mu uniform
     natural: tuple[int, ...]
+    natural_spread: tuple[int, ...]  # mu uniform: the same
+    soft: tuple[int, ...]  # soft policy iteration, which knows no mu either
 
 
 def plateaus(
-    lengths: Sequence[int] = (1, 2, 3, 4), *, step_size: float = 0.1, most: int = 20_000
+    lengths: Sequence[int] = (1, 2, 3, 4),
+    *,
+    step_size: float = 0.1,
+    tau: float = 0.1,
+    most: int = 20_000,
 ) -> Plateaus:
-    """How long plain and natural gradient take to see the end of a chain.
+    """How long plain and natural gradient and soft policy iteration take to see a chain's end.
 
     From one state the plateau of plain gradient grows by a factor with each link, from a uniform
-    start like a power; that of natural gradient, whose steps do not depend on mu, shrinks.
+    start like a power; that of natural gradient, whose steps do not depend on mu, shrinks. Soft
+    policy iteration has none.
 
     Parameters
     ----------
@@ -112,6 +119,8 @@ def plateaus(
         H, the number of links; the chain has H + 2 states and gamma = H / (H + 1).
     step_size : float
         Of natural gradient.
+    tau : float, reward units
+        Of soft policy iteration; with a large one the entropy outweighs the end of the chain.
     most : int
         Give up after so many steps; the entry is ``most`` then.
 
@@ -122,18 +131,19 @@ def plateaus(
     Examples
     --------
     >>> plateaus((1, 2))
-    Plateaus(lengths=(1, 2), gradient=(53, 123), gradient_spread=(62, 107), natural=(18, 10))
+    Plateaus(lengths=(1, 2), gradient=(53, 123), gradient_spread=(62, 107), natural=(18, 10),
+             natural_spread=(18, 10), soft=(1, 1))
     """
     most = check_count(most, "most")
     rows = []
     for H in lengths:
         point = chain(check_count(H, "a length") + 2)
         spread = replace(point, mu=np.full(point.n_states, 1 / point.n_states))
-        natural = NaturalPolicyGradient(step_size=step_size)
-        runs = ((GradientAscent(), point), (GradientAscent(), spread), (natural, point))
+        gradients = (GradientAscent(), NaturalPolicyGradient(step_size=step_size))
+        runs: list[tuple[Any, MDP]] = [(rule, mdp) for rule in gradients for mdp in (point, spread)]
+        runs.append((SoftPolicyIteration(tau), point))
         rows.append([_halved(rule, mdp, most) for rule, mdp in runs])
-    gradient, gradient_spread, nat = (tuple(column) for column in zip(*rows, strict=True))
-    return Plateaus(tuple(lengths), gradient, gradient_spread, nat)
+    return Plateaus(tuple(lengths), *(tuple(column) for column in zip(*rows, strict=True)))
 
 
 def _halved(rule: Any, mdp: MDP, most: int) -> int:
@@ -197,16 +207,23 @@ def natural_steps(
 class Entropy(NamedTuple):
     """What `entropy` shows."""
 
-    studies: tuple[Study, ...]  # one for each tau
-    bias: tuple[float, ...]  # the plain gap at the end
+    studies: tuple[Study, ...]  # one for each tau: natural gradient by parts, soft iteration last
+    bias: tuple[float, ...]  # the plain gap of the last run at the end, in the worst state
     most: tuple[float, ...]  # tau log A / (1-gamma), which bounds it
 
 
-def entropy(mdp: MDP, taus: Sequence[float] = (0.01, 0.1, 1.0), steps: int = 100) -> Entropy:
+def entropy(
+    mdp: MDP,
+    taus: Sequence[float] = (0.01, 0.1, 1.0),
+    steps: int = 100,
+    *,
+    parts: Sequence[float] = (0.1, 0.5),
+) -> Entropy:
     """Natural gradient with entropy: fast and biased, or slow and exact.
 
-    The soft error falls like (1 - eta tau)^t (G3) with eta = (1-gamma) / (2 tau), the plain gap
-    comes to rest below tau log A / (1-gamma).
+    The soft error falls like (1 - eta tau)^t (G3), the plain gap comes to rest below tau log A /
+    (1-gamma). The largest step, (1-gamma) / tau, is soft policy iteration: by gamma at least (G2),
+    and in the end each error is like the square of the one before (G4).
 
     Parameters
     ----------
@@ -214,6 +231,8 @@ def entropy(mdp: MDP, taus: Sequence[float] = (0.01, 0.1, 1.0), steps: int = 100
         Discounted.
     taus : sequence of float, reward units
     steps : int
+    parts : sequence of float in (0, 1)
+        Of the largest step, one run each.
 
     Returns
     -------
@@ -227,18 +246,14 @@ def entropy(mdp: MDP, taus: Sequence[float] = (0.01, 0.1, 1.0), steps: int = 100
     True
     """
     found = solve_for_truth(mdp)
-    studies = tuple(
-        run_study(
-            mdp,
-            NaturalPolicyGradient(step_size=(1 - mdp.gamma) / (2 * tau), tau=tau),
-            steps,
-            truth=found,
-        )
-        for tau in taus
-    )
-    bias = tuple(float(study[0].trace.worst_gap[-1]) for study in studies)
+    studies = []
+    for tau in taus:
+        largest = (1 - mdp.gamma) / tau
+        rules: list[Any] = [NaturalPolicyGradient(part * largest, tau=tau) for part in parts]
+        studies.append(run_study(mdp, [*rules, SoftPolicyIteration(tau)], steps, truth=found))
+    bias = tuple(float(study[-1].trace.worst_gap[-1]) for study in studies)
     most = tuple(float(tau * np.log(found.n_choices) / (1 - mdp.gamma)) for tau in taus)
-    return Entropy(studies, bias, most)
+    return Entropy(tuple(studies), bias, most)
 
 
 def mirror_schedules(mdp: MDP, step_size: float = 0.1, steps: int = 60) -> Study:

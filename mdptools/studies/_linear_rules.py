@@ -1,10 +1,9 @@
 """Semi-gradient TD, SARSA and Q-learning with linear features, in expectation.
 
 Takes     features, a step size, weights of states or pairs (how often each is updated).
-Gives     rules `LinearTD`, `LinearSarsa`, `LinearQLearning`, and the affine recursion that each is:
-          `expected_recursion`, `spectral_radius`.
+Gives     rules `LinearTD`, `LinearSarsa`, `LinearQLearning`; `stationary_law`.
 Source    Sutton and Barto (2018), sections 9.3, 10.1, 11.1 and 11.2; Tsitsiklis and Van Roy (1997).
-Not here  tables (`_value_rules`); gradient-TD methods.
+Not here  whether they diverge (`_recursion`), tables (`_value_rules`); gradient-TD methods.
 """
 
 from __future__ import annotations
@@ -25,7 +24,15 @@ from ..model import MDP
 from ..policies import check_policy, deterministic_policy
 from ..structure import recurrent_classes
 from ._steps import StepSize, check_step, step_at, words_for
-from ._value_tables import check_weights, kept_finite
+from ._value_tables import (
+    OTHERWISE,
+    check_lam,
+    check_target,
+    check_weights,
+    followed,
+    kept_finite,
+    resolvent_of,
+)
 
 
 class Recursion(NamedTuple):
@@ -36,8 +43,8 @@ class Recursion(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Linear(ABC):
-    """w + step sum_x weight(x) error(x) phi(x), x states or pairs."""
+class LinearRule(ABC):
+    """w + step sum_x weight(x) error(x) phi(x), x states or pairs: what the rules share."""
 
     phi: Any
     step_size: StepSize = 0.1
@@ -76,7 +83,7 @@ class _Linear(ABC):
         -------
         (k,) array
         """
-        check_served(mdp, self.name, "discounted", "total", instead="a model without a horizon")
+        check_served(mdp, self.name, "discounted", "total", instead=OTHERWISE)
         k = self._features(mdp).shape[-1]
         return self._weights_of(np.zeros(k) if self.w0 is None else self.w0, k, "w0")
 
@@ -124,8 +131,8 @@ class _Linear(ABC):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinearTD(_Linear):
-    """w + step phi' D (R_pi + gamma P_pi phi w - phi w), D = diag(d): semi-gradient TD(0).
+class LinearTD(LinearRule):
+    """w + step phi' D (T_lam phi w - phi w), D = diag(d): expected semi-gradient TD(lam).
 
     Parameters
     ----------
@@ -139,22 +146,38 @@ class LinearTD(_Linear):
         Zeros if omitted.
     pi : (S, A) array_like
         The policy that is evaluated.
+    lam : float in [0, 1]
+        As `TemporalDifference`: ``T_lam V - V = sum_k (gamma lam P_pi)^k (R_pi + gamma P_pi V -
+        V)``. 0 is semi-gradient TD(0); 1 descends ``|V^pi - phi w|_D^2 / 2`` and never diverges
+        for a small step.
+
+    Notes
+    -----
+    The mean of TD(lam) with eligibility traces if d is the stationary law; with other weights the
+    mean of the updates towards lambda-returns. lam > 0 costs one LU factorisation of ``I - gamma
+    lam P_pi`` a step, O(S^3) if dense.
 
     Examples
     --------
     >>> from mdptools import problems
     >>> mdp = problems.tsitsiklis_van_roy()
     >>> rule = LinearTD(problems.tsitsiklis_van_roy_features(), 0.1, [0.5, 0.5, 0], pi=[[1.0]] * 3)
+    >>> from mdptools.studies import LinearTD, spectral_radius
     >>> spectral_radius(rule, mdp) > 1
     True
     """
 
     pi: Any = None
+    lam: float = 0.0
+
+    def __post_init__(self) -> None:
+        LinearRule.__post_init__(self)
+        check_lam(self.lam)
 
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"expected semi-gradient TD, {words_for(self.step_size)}"
+        return f"expected semi-gradient TD({self.lam:g}), {words_for(self.step_size)}"
 
     def policy(self, mdp: MDP, x: Any) -> FloatSA:
         """The policy that is evaluated."""
@@ -167,13 +190,16 @@ class LinearTD(_Linear):
         return readonly(np.where(mdp.terminal, 0.0, phi @ w))
 
     def system(self, mdp: MDP, x: Any) -> Recursion:
-        """A = phi' D (phi - gamma P_pi phi) and c = phi' D R_pi."""
+        """A = phi' D M (phi - gamma P_pi phi), c = phi' D M R_pi, M = (I - gamma lam P_pi)^-1."""
         pi = self.policy(mdp, x)
         phi = np.where(mdp.terminal[:, None], 0.0, self._features(mdp))
         d = stationary_law(mdp, pi) if self.weights is None else self.weights
         d = np.where(mdp.terminal, 0.0, check_weights(d, (mdp.n_states,)))
         ahead = mdp.gamma * (kernel.mix(mdp.P, pi) @ phi)
-        weighted = phi * d[:, None]
+        weighted, live = phi * d[:, None], ~mdp.terminal
+        if self.lam and live.any():
+            traced = resolvent_of(mdp, pi, self.lam).solve_adjoint(weighted[live])
+            weighted[live] = traced
         return Recursion(weighted.T @ (phi - ahead), weighted.T @ expect_actions(pi, mdp.R))
 
     def _rows(self, mdp: MDP) -> tuple[int, ...]:
@@ -181,7 +207,7 @@ class LinearTD(_Linear):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinearSarsa(_Linear):
+class LinearSarsa(LinearRule):
     """Expected semi-gradient SARSA: `LinearTD` on pairs, Q = phi w.
 
     Parameters
@@ -193,27 +219,42 @@ class LinearSarsa(_Linear):
         How often each pair is updated. The stationary law of pi times pi if omitted.
     w0 : (k,) array_like, optional
         Zeros if omitted.
-    pi : (S, A) array_like
+    pi : (S, A) array_like, optional
         The policy that is evaluated.
+    epsilon : float in [0, 1], optional
+        Instead of pi: the epsilon-greedy policy of phi w itself.
+
+    Notes
+    -----
+    With epsilon the recursion is affine while the greedy policy stays; where that changes it jumps,
+    and it may chatter between two policies for ever instead of converging.
     """
 
     pi: Any = None
+    epsilon: float | None = None
+
+    def __post_init__(self) -> None:
+        LinearRule.__post_init__(self)
+        check_target(self.pi, self.epsilon)
 
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"expected semi-gradient SARSA, {words_for(self.step_size)}"
+        greedy = "" if self.epsilon is None else f", epsilon {self.epsilon:g}"
+        return f"expected semi-gradient SARSA, {words_for(self.step_size)}{greedy}"
 
     def policy(self, mdp: MDP, x: Any) -> FloatSA:
-        """The policy that is evaluated."""
-        return check_policy(mdp, self.pi)
+        """pi, or the epsilon-greedy policy of phi w."""
+        if self.pi is not None:
+            return check_policy(mdp, self.pi)
+        return followed(mdp, _pairs(self, mdp, x), None, self.epsilon)
 
     def values(self, mdp: MDP, x: Any) -> FloatS:
         """sum_a pi phi w, 0 on terminal states."""
         return expect_actions(self.policy(mdp, x), _pairs(self, mdp, x))
 
     def system(self, mdp: MDP, x: Any) -> Recursion:
-        """A and c at pi."""
+        """A and c at the policy of x."""
         return _pair_system(self, mdp, self.policy(mdp, x))
 
     def _rows(self, mdp: MDP) -> tuple[int, ...]:
@@ -221,7 +262,7 @@ class LinearSarsa(_Linear):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LinearQLearning(_Linear):
+class LinearQLearning(LinearRule):
     """Expected semi-gradient Q-learning, Q = phi w: SARSA's step towards the greedy policy of Q.
 
     Parameters
@@ -262,76 +303,6 @@ class LinearQLearning(_Linear):
         return mdp.n_states, mdp.n_actions
 
 
-def expected_recursion(rule: Any, mdp: MDP, x: Any = None, t: int = 0) -> Recursion:
-    """M and b with which the next w of a linear rule is ``M @ w + b``.
-
-    Parameters
-    ----------
-    rule : LinearTD, LinearSarsa or LinearQLearning
-    mdp : MDP
-    x : (k,) array_like, optional
-        Where; only Q-learning's recursion depends on it. The start if omitted.
-    t : int
-        For steps that change.
-
-    Returns
-    -------
-    Recursion
-        ``M`` (k, k) and ``b`` (k,).
-
-    Raises
-    ------
-    ModelError
-        As the rule's ``step``; if the rule has no linear features.
-
-    Examples
-    --------
-    >>> mdp = MDP([[[1.0]]], [[1.0]], gamma=0.5)
-    >>> expected_recursion(LinearTD([[2.0]], 0.1, [1.0], pi=[[1.0]]), mdp)
-    Recursion(M=array([[0.8]]), b=array([0.2]))
-    """
-    if not isinstance(rule, _Linear):
-        raise ModelError(
-            f"{type(rule).__name__} has no linear features; there are LinearTD, LinearSarsa and "
-            f"LinearQLearning."
-        )
-    A, c = rule.system(mdp, rule.start(mdp) if x is None else x)
-    eta = step_at(rule.step_size, mdp, t)
-    return Recursion(readonly(np.eye(len(c)) - eta * A), readonly(eta * c))
-
-
-def spectral_radius(rule: Any, mdp: MDP, x: Any = None, t: int = 0) -> float:
-    """The largest absolute eigenvalue of the expected recursion: it diverges above 1.
-
-    Parameters
-    ----------
-    rule, mdp, x, t
-        As `expected_recursion`.
-
-    Returns
-    -------
-    float
-        To a few eps times the condition of the eigenvalue. Above 1, w grows without bound from
-        almost every start; at 1 some direction of w is not seen by the features, or never updated.
-
-    Raises
-    ------
-    ModelError
-        As `expected_recursion`.
-
-    Examples
-    --------
-    >>> from mdptools import problems
-    >>> mdp, phi = problems.baird(), problems.baird_features()
-    >>> solid = [[0.0, 1.0]] * 7
-    >>> off = LinearTD(phi, 0.01, [1 / 7] * 7, pi=solid)
-    >>> on = LinearTD(phi, 0.01, [0.0] * 6 + [1.0], pi=solid)
-    >>> round(spectral_radius(off, mdp), 6), round(spectral_radius(on, mdp), 6)
-    (1.002393, 1.0)
-    """
-    return float(np.abs(np.linalg.eigvals(expected_recursion(rule, mdp, x, t).M)).max())
-
-
 def stationary_law(mdp: MDP, pi: FloatSA) -> FloatS:
     """The long-run share of time in each state: with it semi-gradient TD converges.
 
@@ -361,14 +332,14 @@ def stationary_law(mdp: MDP, pi: FloatSA) -> FloatS:
     return evaluate(mdp.with_objective(average=True), pi).visits
 
 
-def _pairs(rule: _Linear, mdp: MDP, x: Any) -> FloatSA:
+def _pairs(rule: LinearRule, mdp: MDP, x: Any) -> FloatSA:
     """phi w, 0 on terminal states, -inf at refused pairs."""
     phi = rule._features(mdp)
     Q = phi @ rule._weights_of(x, phi.shape[-1], "x")
     return np.where(mdp.allowed, np.where(mdp.terminal[:, None], 0.0, Q), -np.inf)
 
 
-def _pair_system(rule: _Linear, mdp: MDP, pi: FloatSA) -> Recursion:
+def _pair_system(rule: LinearRule, mdp: MDP, pi: FloatSA) -> Recursion:
     """phi' D (phi - gamma P Pi phi) and phi' D R."""
     counted = mdp.allowed & ~mdp.terminal[:, None]
     phi = np.where(counted[..., None], rule._features(mdp), 0.0)

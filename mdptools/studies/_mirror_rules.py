@@ -174,7 +174,7 @@ class MirrorDescent(PolicyRule):
         if self.divergence == "kl":
             logs = table_logs(mdp, check_table(mdp, x))
             top = np.where(best, logs, -np.inf).max(axis=-1)
-            inside = np.where(best, np.exp(np.where(best, logs, 0.0) - top[..., None]), 0.0)
+            inside = np.exp(np.where(best, logs - top[..., None], -np.inf))
             distance = -(top + np.log(inside.sum(axis=-1)))
         else:
             # The nearest greedy policy: what lies elsewhere, shared out among the best.

@@ -23,18 +23,10 @@ from ..gradients import natural_gradient, regularised_evaluation
 from ..model import MDP
 from ..policies import Softmax, Timed
 from ._family_rule import FamilyRule, finite_or_refused
-from ._rule import PolicyRule, action_values
+from ._rule import action_values
 from ._steps import StepSize, check_size, check_step, scale_of, step_at, words_for
-from ._tables import (
-    anchored,
-    check_table,
-    gaps,
-    moved,
-    start_table,
-    table_logs,
-    table_policy,
-    told_apart,
-)
+from ._table_rule import TableRule
+from ._tables import anchored, check_table, gaps, moved, table_logs, table_policy, told_apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +131,7 @@ class NaturalPolicyGradient(FamilyRule):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MultiplicativeWeights(PolicyRule):
+class MultiplicativeWeights(TableRule):
     """pi exp(step A / (1 - gamma)), normalised: soft policy iteration without entropy.
 
     Parameters
@@ -175,14 +167,6 @@ class MultiplicativeWeights(PolicyRule):
         """The step, as of theta."""
         return step_at(self.step_size, mdp, t)
 
-    def start(self, mdp: MDP) -> FloatArray:
-        """The first logits."""
-        return start_table(mdp, self.logits0, "logits0")
-
-    def policy(self, mdp: MDP, x: Any) -> FloatSA:
-        """The policy of the logits x."""
-        return table_policy(mdp, check_table(mdp, x))
-
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """The next logits.
 
@@ -212,7 +196,7 @@ class MultiplicativeWeights(PolicyRule):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SoftPolicyIteration(PolicyRule):
+class SoftPolicyIteration(TableRule):
     """softmax(Q_tau / tau): policy iteration for the return with an entropy bonus.
 
     Parameters
@@ -239,14 +223,6 @@ class SoftPolicyIteration(PolicyRule):
     def name(self) -> str:
         """What a report calls it."""
         return f"soft policy iteration, tau {self.tau:g}"
-
-    def start(self, mdp: MDP) -> FloatArray:
-        """The first logits."""
-        return start_table(mdp, self.logits0, "logits0")
-
-    def policy(self, mdp: MDP, x: Any) -> FloatSA:
-        """The policy of the logits x."""
-        return table_policy(mdp, check_table(mdp, x))
 
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """The next logits.

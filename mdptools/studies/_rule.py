@@ -231,6 +231,26 @@ def action_values(mdp: MDP, pi: FloatSA, found: Evaluation | None = None) -> tup
         chain = kernel.restrict(kernel.mix(mdp.P, pi), live)
         V[live] = kernel.Resolvent(chain, mdp.gamma).solve(expect_actions(pi, mdp.R)[live])
     Q = backup(mdp, V)
-    residual = float(np.abs(expect_actions(pi, Q) - V)[live].max(initial=0.0))
+    return Q, error_of_q(mdp, pi, V, Q)
+
+
+def error_of_q(mdp: MDP, pi: FloatSA, V: FloatS, Q: FloatSA) -> float:
+    """How far the backup Q of V can be from Q^pi, in any pair, of a discounted model.
+
+    Parameters
+    ----------
+    mdp : MDP
+    pi : (S, A) array
+    V : (S,) array, reward units
+        0 on terminal states.
+    Q : (S, A) array, reward units
+        -inf at refused pairs.
+
+    Returns
+    -------
+    float, reward units
+        ``max |sum_a pi Q - V| / (1 - gamma)`` and the round-off of both sides.
+    """
+    residual = float(np.abs(expect_actions(pi, Q) - V)[~mdp.terminal].max(initial=0.0))
     bound = mdp.facts.time * (residual + mixing_roundoff(mdp, pi, V, Q))
-    return Q, bound + backup_roundoff(mdp, float(np.abs(V).max()))
+    return bound + backup_roundoff(mdp, float(np.abs(V).max()))

@@ -1,70 +1,33 @@
 """Running rules exactly, and watching them.
 
-Takes     a discounted model, one rule or several, a number of steps.
-Gives     a `Study`.
+Takes     a model, one rule or several, a number of steps.
+Gives     a `Study`; `finite_trace`, the trace alone.
 Source    a rule is start, step, policy and values, see `Rule`.
 Not here  the rules (`_*_rules`), what is made of their traces (`_study`, `_bounds_*`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..arrays import FloatArray, FloatSA, readonly
-from ..checks import check_count, check_served
+from ..checks import check_count, check_model, check_served
 from ..errors import ModelError
 from ..model import MDP
-from ..policies import Softmax
 from ._bounds_mirror import greedy_distance
-from ._line_search import LineSearch
-from ._linear_rules import stationary_law
+from ._describe import Description, describe
+from ._objectives import trace_of
+from ._objectives import truth as solve_for_truth
 from ._rule import Rule
-from ._steps import Adaptive
+from ._stack import Recipe, Stack, recipe, top_of, total
 from ._study import Run, Study
 from ._trace import Trace, log_of
 from ._truth import Truth
-from ._truth import truth as solve_for_truth
-
-STOPPED = (StopIteration, KeyboardInterrupt)
-
-
-class StudyStep(NamedTuple):
-    """What a study tells its callback after each step.
-
-    Attributes
-    ----------
-    rule : str
-        The rule's name.
-    t : int
-        How many updates it has made.
-    steps : int
-        How many it is to make.
-    pi : (S, A) array
-        Its policy now.
-    seconds : float
-        Since this rule began.
-    """
-
-    rule: str
-    t: int
-    steps: int
-    pi: FloatSA
-    seconds: float
-
-
-class Description(NamedTuple):
-    """What bounds have to know about a rule."""
-
-    algorithm: str
-    options: Mapping[str, Any] = {}
-    temperature: float | None = None  # of logits x; None if x holds no logits
-
-
-OTHER = Description("other")
+from ._watch import STOPPED, StudyStep, check_callback, who_stopped
 
 
 def run_study(
@@ -81,7 +44,8 @@ def run_study(
     Parameters
     ----------
     mdp : MDP
-        Discounted.
+        Of any objective. Total reward: where V* is finite. Average reward: where the largest gain
+        is the same from every start; rules of policies.
     rules : Rule, or a list of them
     steps : int
         How many updates each rule makes.
@@ -90,8 +54,8 @@ def run_study(
     truth : Truth, optional
         Of this model, from who has it already.
     callback : callable, optional
-        Called with a `StudyStep` after each update. If it raises StopIteration, or the user presses
-        Ctrl-C, the study ends there and holds what there is.
+        Called with a `StudyStep` after each update; `show_progress` is one. If it raises
+        StopIteration, or the user presses Ctrl-C, the study ends there and holds what there is.
 
     Returns
     -------
@@ -101,12 +65,19 @@ def run_study(
     Raises
     ------
     ModelError
-        If the model is not discounted, ``steps`` is no int >= 1, or a rule has a theta that is not
-        finite.
+        If ``steps`` is no int >= 1, a rule does not serve the objective, or has a theta that is not
+        finite; as `truth`.
 
     Notes
     -----
-    A step of a policy rule takes one solve, O(S^3); looking at gaps one more. Memory O(steps S A).
+    A step of a policy rule takes one solve, O(S^3); looking at gaps one more. Memory O(steps S A),
+    or O(steps H S A) with a horizon.
+
+    With a horizon the gap is that at time 0, and states count once for each time. Total reward: a
+    policy that may rest for ever has inf or nan for visits, and for what is made of them; its gap
+    is nan too if it may do so among rewards, where its return is infinite or undefined. Average
+    reward: the gap is one of gains, visits are the stationary law. Bounds that need a discount are
+    held against discounted runs alone.
 
     Examples
     --------
@@ -117,15 +88,12 @@ def run_study(
     >>> f"{run.gap[300]:.3g}", round(run.local_rate, 6), run.violated
     ('5.3e-261', 0.135335, [])
     """
-    check_served(mdp, "run_study", "discounted", instead="the rules themselves")
+    check_model(mdp)
     steps = check_count(steps, "steps")
     several = list(rules) if isinstance(rules, Sequence) else [rules]
     if not several:
         raise ModelError("rules is empty; a study needs at least one rule.")
-    if callback is not None and not callable(callback):
-        raise ModelError(
-            f"callback is {callback!r:.80}; it must be a function of one argument, a StudyStep."
-        )
+    check_callback(callback)
     found = solve_for_truth(mdp) if truth is None else truth
     if found.mdp is not mdp and not found.mdp.equals(mdp):
         raise ModelError("truth is that of another model: use truth(mdp).")
@@ -139,36 +107,75 @@ def run_study(
     return Study(found, law, tuple(runs), runs[-1].stopped)
 
 
+def finite_trace(mdp: MDP, rule: Rule, steps: int) -> Trace:
+    """What a rule of policies does on a model with a horizon, ready for `bounds`.
+
+    Parameters
+    ----------
+    mdp : MDP
+        With a horizon; gamma may be 1.
+    rule : Rule
+        Of policies: `NaturalPolicyGradient`, `MultiplicativeWeights` and `GradientAscent` have
+        bounds of their own.
+    steps : int
+        How many updates.
+
+    Returns
+    -------
+    Trace
+        That of `run_study`, with policies (H, S, A); its gaps are those at time 0, exact to their
+        last digits.
+
+    Raises
+    ------
+    ModelError
+        If the model has no horizon; as `run_study`.
+
+    Notes
+    -----
+    Time O(H S^2 A) a step if P is dense; memory O(steps H S A).
+
+    Examples
+    --------
+    >>> from mdptools.studies import NaturalPolicyGradient, bound
+    >>> mdp = MDP([[[1.0], [1.0]]], [[1.0, 0.0]], horizon=2)
+    >>> made = finite_trace(mdp, NaturalPolicyGradient(step_size=1.0), 100)
+    >>> held = bound("F2f", made)
+    >>> f"{made.gap()[100]:.3g}", round(float(held.values[0]), 3), held.first_violation
+    ('7.44e-44', 2.886, None)
+    """
+    check_served(mdp, "finite_trace", "finite", instead="run_study")
+    return run_study(mdp, rule, steps)[0].trace
+
+
 def _run(
     truth: Truth, rule: Rule, steps: int, law: FloatArray, callback: Callable[..., object] | None
 ) -> Run:
     """One rule, until it is done or stopped."""
     mdp = truth.mdp
     began = perf_counter()
-    x: Any = rule.start(mdp)
-    iterates, policies, sizes = [x], [rule.policy(mdp, x)], []
+    start = rule.start(mdp)
+    iterates, policies, sizes = [start], [rule.policy(mdp, start)], []
     stopped = ""
     try:
-        for t in range(steps):
-            size = rule.step_size_at(mdp, t)
-            after = rule.step(mdp, x, t)
-            pi = rule.policy(mdp, after)
-            x = after
+        for t, (x, pi, size) in enumerate(_steps(mdp, rule, start, steps)):
             iterates.append(x)
             policies.append(pi)
-            sizes.append(np.nan if size is None else float(size))
+            sizes.append(size)
             if callback is not None:
                 callback(StudyStep(rule.name, t + 1, steps, pi, perf_counter() - began))
     except STOPPED as signal:
-        who = "Ctrl-C" if isinstance(signal, KeyboardInterrupt) else "the callback"
         done = min(len(iterates), len(policies), len(sizes) + 1)
         iterates, policies, sizes = iterates[:done], policies[:done], sizes[: done - 1]
-        stopped = f"{rule.name} was stopped by {who} after {done - 1:,} of {steps:,} updates"
+        stopped = who_stopped(signal, rule.name, done - 1, steps)
     seconds = perf_counter() - began
     made = describe(rule, mdp)
-    xs = np.stack([np.asarray(one, dtype=float) for one in iterates])
-    logs = _logs(mdp, xs, np.stack(policies), made)
-    trace = Trace(truth, made.algorithm, logs, readonly(xs), _sizes(sizes), dict(made.options))
+    xs = np.array(iterates, dtype=float)
+    logs = _logs(mdp, xs, policies, made)
+    options = dict(made.options)
+    if mdp.horizon is not None:
+        logs, options["tied"] = _over_time(logs, mdp.horizon), logs.ndim == 3
+    trace = trace_of(truth, made.algorithm, logs, readonly(xs), _sizes(sizes), options)
     if "errors" in made.options:  # adaptive steps: what they were is known from the policies
         trace = _adapted(trace)
     values = None
@@ -177,17 +184,46 @@ def _run(
     return Run(rule.name, trace, law, values, seconds, stopped)
 
 
+def _steps(mdp: MDP, rule: Rule, x: Any, steps: int) -> Iterator[tuple[Any, FloatSA, float]]:
+    """x, its policy, and the size of the step to it, after each update.
+
+    A rule that is a formula on tables goes by it, with one LU a step and no checks on the way.
+    """
+    if isinstance(recipe(rule, mdp), Recipe):
+        stack = Stack(rule, [mdp], np.asarray(x, dtype=float)[None], visits=False)
+        for t in range(steps):
+            size = float(stack.sizes(t)[0])
+            stack.advance(t)
+            yield stack.tables()[0], stack.found.pi[0], size
+        return
+    for t in range(steps):
+        length = rule.step_size_at(mdp, t)
+        x = rule.step(mdp, x, t)
+        yield x, rule.policy(mdp, x), np.nan if length is None else float(length)
+
+
 def _sizes(sizes: list[float]) -> FloatArray:
     return readonly(np.array(sizes, dtype=float))
 
 
-def _logs(mdp: MDP, xs: FloatArray, pi: FloatArray, made: Description) -> FloatArray:
+def _logs(mdp: MDP, xs: FloatArray, pi: list[FloatSA], made: Description) -> FloatArray:
     """log pi: from the logits where there are any, which keeps what pi loses below 1e-308."""
-    if made.temperature is None or xs.shape != pi.shape:
-        return readonly(log_of(pi))
-    z = np.where(mdp.allowed, xs / made.temperature, -np.inf)
-    z = z - z.max(axis=2, keepdims=True)
-    return readonly(z - np.log(np.exp(z).sum(axis=2, keepdims=True)))
+    if made.temperature is None or xs.shape[1:] != pi[0].shape:
+        return readonly(log_of(np.array(pi)))
+    z = xs if made.temperature == 1 else xs / made.temperature
+    if not mdp.facts.all_allowed:
+        z = np.where(mdp.allowed, z, -np.inf)
+    z = z - top_of(z)
+    z -= np.log(total(np.exp(z)))
+    return readonly(z)
+
+
+def _over_time(logs: FloatArray, horizon: int) -> FloatArray:
+    """log pi (T+1, H, S, A), also of policies that do not depend on time."""
+    if logs.ndim == 4:
+        return logs
+    timed = np.broadcast_to(logs[:, None], (len(logs), horizon, *logs.shape[1:]))
+    return readonly(timed.copy())
 
 
 def _adapted(trace: Trace) -> Trace:
@@ -199,113 +235,3 @@ def _adapted(trace: Trace) -> Trace:
         steps = np.where(apart > 0, apart / tolerances, 1 / first)
     options = {**trace.options, "tolerances": tolerances}
     return Trace(trace.truth, trace.algorithm, trace.log_pi, trace.x, readonly(steps), options)
-
-
-def describe(rule: Any, mdp: MDP) -> Description:
-    """Which algorithm of the catalogue a rule is, from its class and its fields.
-
-    A rule of your own may say so itself, by an attribute ``algorithm``.
-    """
-    read = _KNOWN.get(type(rule).__name__)
-    if read is not None:
-        return read(rule, mdp)
-    return Description(str(getattr(rule, "algorithm", "other")))
-
-
-def _softmax(rule: Any, mdp: MDP) -> float | None:
-    """The temperature of a tabular softmax; None for another family."""
-    family = rule.family_of(mdp)
-    return float(family.temperature) if isinstance(family, Softmax) else None
-
-
-def _gradient_ascent(rule: Any, mdp: MDP) -> Description:
-    temperature = _softmax(rule, mdp)
-    if temperature != 1.0:
-        return Description("other", temperature=temperature)
-    if rule.tau and rule.barrier:
-        return Description("other", temperature=1.0)
-    if rule.tau:
-        return Description("entropy_gradient", {"tau": rule.tau}, 1.0)
-    if rule.barrier:
-        return Description("barrier_gradient", {"weight": rule.barrier}, 1.0)
-    return Description("gradient_ascent", temperature=1.0)
-
-
-def _natural(rule: Any, mdp: MDP) -> Description:
-    temperature = _softmax(rule, mdp)
-    if temperature is None or rule.method not in ("auto", "advantage"):
-        return Description("other", temperature=temperature)
-    if rule.tau:
-        return Description("regularised_natural_gradient", {"tau": rule.tau}, temperature)
-    return Description("natural_gradient", temperature=temperature)
-
-
-def _mirror(rule: Any, mdp: MDP) -> Description:
-    options: dict[str, Any] = {}
-    if isinstance(rule.step_size, Adaptive):
-        options["errors"] = rule.step_size.error
-    if rule.divergence != "kl":
-        return Description("mirror_descent_euclid", options)
-    if rule.tau:
-        return Description("regularised_mirror_descent", {"tau": rule.tau}, 1.0)
-    return Description("mirror_descent_kl", options, 1.0)
-
-
-def _conservative(rule: Any, mdp: MDP) -> Description:
-    if rule.error is not None:
-        return OTHER
-    if isinstance(rule.weight, LineSearch):
-        return Description("frank_wolfe")
-    fixed = rule.weight is not None
-    return Description("interpolated_policy_iteration" if fixed else "conservative")
-
-
-def _td(rule: Any, mdp: MDP) -> Description:
-    return Description("td", {"lam": rule.lam, "weights": rule.weights, "evaluates": True})
-
-
-def _sarsa(rule: Any, mdp: MDP) -> Description:
-    fixed = rule.epsilon is None
-    options = {"epsilon": rule.epsilon, "weights": rule.weights, "evaluates": fixed}
-    return Description("sarsa", options)
-
-
-def _q_learning(rule: Any, mdp: MDP) -> Description:
-    name = "q_learning" if rule.weights is None else "asynchronous_q_learning"
-    return Description(name, {"weights": rule.weights})
-
-
-def _linear_td(rule: Any, mdp: MDP) -> Description:
-    weights = stationary_law(mdp, rule.policy(mdp, None)) if rule.weights is None else rule.weights
-    return Description("linear_td", {"phi": rule.phi, "weights": weights, "evaluates": True})
-
-
-def _follows(rule: Any, mdp: MDP) -> Description:
-    """Rules of values without a theorem: all that matters is whose values they are after."""
-    return Description("other", {"evaluates": getattr(rule, "pi", None) is not None})
-
-
-_KNOWN: dict[str, Callable[[Any, MDP], Description]] = {
-    "GradientAscent": _gradient_ascent,
-    "NaturalPolicyGradient": _natural,
-    "MultiplicativeWeights": lambda rule, mdp: Description("natural_gradient", temperature=1.0),
-    "SoftPolicyIteration": lambda rule, mdp: Description(
-        "soft_policy_iteration", {"tau": rule.tau}, 1.0
-    ),
-    "MirrorDescent": _mirror,
-    "ProjectedGradient": lambda rule, mdp: Description("projected_gradient"),
-    "ConservativePolicyIteration": _conservative,
-    "PolicyIteration": lambda rule, mdp: (
-        Description("policy_iteration") if rule.error is None else OTHER
-    ),
-    "ValueIteration": lambda rule, mdp: Description("value_iteration"),
-    "ModifiedPolicyIteration": lambda rule, mdp: Description("modified_policy_iteration"),
-    "QIteration": lambda rule, mdp: Description("q_iteration"),
-    "TemporalDifference": _td,
-    "Sarsa": _sarsa,
-    "QLearning": _q_learning,
-    "LinearTD": _linear_td,
-    "LinearSarsa": _follows,
-    "LinearQLearning": _follows,
-    "TargetTable": _follows,
-}

@@ -22,8 +22,8 @@ from ..evaluation import Evaluation
 from ..model import MDP
 from ..policies import check_policy, deterministic_policy
 from ._rule import PolicyRule, evaluated
-from ._value_rules import QLearning
-from ._value_tables import start_values
+from ._value_rules import PairRule
+from ._value_tables import OTHERWISE, start_values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +140,7 @@ class ModifiedPolicyIteration(_Sweep):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class QIteration:
+class QIteration(PairRule):
     """Q <- R + gamma P max_a Q.
 
     Parameters
@@ -150,7 +150,6 @@ class QIteration:
     """
 
     Q0: Any = None
-    kind: ClassVar[str] = "value"
 
     @property
     def name(self) -> str:
@@ -160,18 +159,6 @@ class QIteration:
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """None: a sweep has no step size."""
         return None
-
-    def start(self, mdp: MDP) -> FloatArray:
-        """Q0, or zeros; -inf at refused pairs."""
-        return QLearning(Q0=self.Q0).start(mdp)
-
-    def policy(self, mdp: MDP, x: Any) -> FloatSA:
-        """The greedy policy of Q, the first of the best actions."""
-        return QLearning().policy(mdp, x)
-
-    def values(self, mdp: MDP, x: Any) -> FloatS:
-        """max_a Q."""
-        return QLearning().values(mdp, x)
 
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """One backup of all pairs.
@@ -236,7 +223,7 @@ class PolicyIteration(PolicyRule):
         ModelError
             If pi0 is no deterministic policy of the model, or the objective another one.
         """
-        check_served(mdp, "policy iteration", "discounted", "total", instead="policy_iteration")
+        check_served(mdp, "policy iteration", "discounted", "total", instead=OTHERWISE)
         if self.pi0 is None:
             return deterministic_policy(mdp, mdp.allowed.argmax(axis=1))
         return self.policy(mdp, self.pi0)

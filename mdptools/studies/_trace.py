@@ -19,8 +19,10 @@ import numpy as np
 from .. import kernel
 from ..arrays import EPS, FloatArray, FloatS, FloatSA, IntArray, as_floats, readonly
 from ..bellman import backup
+from ..checks import check_served
 from ..errors import ModelError
-from ._truth import Truth, solve_each, visits_each
+from ._steps import scale_of
+from ._truth import Truth, ratios, solve_each, visits_each
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +113,8 @@ class Trace:
 
     @cached_property
     def d(self) -> FloatArray:
-        """(1 - gamma) visits, (T+1, S)."""
-        return readonly((1 - self.truth.gamma) * self.visits)
+        """(1 - gamma) visits, (T+1, S); the visits themselves if not discounted."""
+        return readonly(scale_of(self.truth.mdp) * self.visits)
 
     @cached_property
     def advantage(self) -> FloatArray:
@@ -143,14 +145,33 @@ class Trace:
     @cached_property
     def on_optimal(self) -> FloatArray:
         """m_s = pi(optimal set | s), (T+1, S); 1 in terminal states."""
-        m = np.where(self.truth.optimal, self.pi, 0.0).sum(axis=2)
+        m = np.where(self.truth.optimal, self.pi, 0.0).sum(axis=-1)
         return readonly(np.where(self.truth.live, m, 1.0))
 
     @cached_property
     def on_fixed(self) -> FloatArray:
         """min_s pi(a*(s) | s) over live states, a* of one fixed optimal policy, (T+1,)."""
-        chosen = (self.truth.pi * self.pi).sum(axis=2)
-        return readonly(np.where(self.truth.live, chosen, 1.0).min(axis=1))
+        chosen = (self.truth.pi * self.pi).sum(axis=-1)
+        live = np.where(self.truth.live, chosen, 1.0)
+        return readonly(live.reshape(len(live), -1).min(axis=1))
+
+    @cached_property
+    def entropy(self) -> FloatArray:
+        """The mean over d of the entropy of pi(. | s), (T+1,), nats."""
+        logs = np.where(self.pi > 0, self.log_pi, 0.0)
+        return readonly(_mean(self.d, -(self.pi * logs).sum(axis=-1)))
+
+    @cached_property
+    def kl_to_last(self) -> FloatArray:
+        """The mean over d_{t-1} of KL(pi_t || pi_{t-1}), (T+1,); nan at t = 0."""
+        found = np.full(len(self.t), np.nan)
+        found[1:] = _mean(self.d[:-1], kl(self.pi[1:], self.log_pi[1:], self.log_pi[:-1]))
+        return readonly(found)
+
+    def mismatch(self, measure: FloatS) -> FloatArray:
+        """max_s d*(s) / d_t(s), d* from the measure and d_t from mu, (T+1,)."""
+        quotient = ratios(self.truth.d(self.truth.pi, measure)[None], self.d)
+        return readonly(quotient.reshape(len(quotient), -1).max(axis=1, initial=0.0))
 
     @property
     def values(self) -> FloatArray:
@@ -207,6 +228,7 @@ def trace(
     Parameters
     ----------
     truth : Truth
+        Of a discounted model.
     policies : (T+1, S, A) array_like
         Index 0 is the start.
     algorithm : str
@@ -224,7 +246,8 @@ def trace(
     Raises
     ------
     ModelError
-        If the shape is another, or rows are no distributions over allowed actions.
+        If the model is not discounted, the shape is another, or rows are no distributions over
+        allowed actions.
 
     Examples
     --------
@@ -234,6 +257,7 @@ def trace(
     >>> trace(found, [[[1.0, 0.0]], [[1.0, 1e-200]]]).gap()
     array([0.e+000, 2.e-200])
     """
+    check_served(truth.mdp, "trace", "discounted", instead="run_study with a rule of your own")
     pi = as_floats(policies, "policies")
     shape = truth.mdp.R.shape
     if pi.ndim != 3 or pi.shape[1:] != shape or not len(pi):
@@ -255,6 +279,14 @@ def trace(
         step_sizes=readonly(np.broadcast_to(steps, (len(pi) - 1,)).copy()),
         options=dict(options),
     )
+
+
+def _mean(d: FloatArray, x: FloatArray) -> FloatArray:
+    """The mean of x over d, one for each t, whatever d sums to; states outside d do not count."""
+    d, x = d.reshape(len(d), -1), x.reshape(len(x), -1)
+    weight = d / np.maximum(d.sum(axis=1, keepdims=True), 1e-300)
+    mean: FloatArray = np.where(weight > 0, weight * np.where(weight > 0, x, 0.0), 0.0).sum(axis=1)
+    return mean
 
 
 def kl(p: FloatSA, log_p: FloatSA, log_q: FloatSA) -> FloatS:

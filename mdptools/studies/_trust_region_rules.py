@@ -3,7 +3,7 @@
 Takes     a family, a bound on the KL.
 Gives     the rule `TrustRegion`, the practical form.
 Source    Schulman, Levine, Abbeel, Jordan and Moritz (2015), section 6 and appendix C.
-Not here  the maximiser under that bound itself (`_constrained_rules`).
+Not here  the maximiser under that bound itself (`_constrained_rules`); PPO (`_proximal_rules`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..arrays import FloatArray
 from ..checks import check_count
 from ..errors import ModelError
 from ..evaluation import Evaluation
-from ..gradients import Fisher, Surrogate, natural_gradient, policy_gradient
+from ..gradients import Fisher, Surrogate, natural_gradient
 from ..model import MDP
 from ._family_rule import FamilyRule, finite_or_refused
 from ._restricted_rules import scaled
@@ -107,82 +107,6 @@ class TrustRegion(FamilyRule):
                     return finite_or_refused(theta, self.name)
             move = move / 2
         return finite_or_refused(np.array(x, dtype=np.float64), self.name)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ProximalPolicy(FamilyRule):
-    """PPO: a few steps of gradient ascent on the clipped surrogate.
-
-    Parameters
-    ----------
-    epsilon : float > 0
-        How far new / pi may leave 1 and still pay.
-    inner_steps : int
-        Steps on one surrogate before the policy is evaluated anew.
-    step_size : float > 0
-        Of each inner step. The first is plain gradient ascent.
-    family : Family, or function MDP -> Family, optional
-        The tabular softmax if omitted, one for each time if the model has a horizon.
-    theta0 : array, optional
-        Zeros if omitted.
-
-    Notes
-    -----
-    Schulman, Wolski, Dhariwal, Radford and Klimov (2017), eq. (7), with exact expectations. Nothing
-    is promised: J may fall.
-    """
-
-    epsilon: float = 0.2
-    inner_steps: int = 10
-    step_size: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_size(self.epsilon, "epsilon")
-        check_count(self.inner_steps, "inner_steps")
-        check_size(self.step_size, "step_size")
-
-    @property
-    def name(self) -> str:
-        """What a report calls it."""
-        return (
-            f"clipped surrogate, epsilon {self.epsilon:g}, {self.inner_steps} steps of "
-            f"{self.step_size:g}"
-        )
-
-    def step_size_at(self, mdp: MDP, t: int) -> float | None:
-        """The size of the inner steps."""
-        return float(self.step_size)
-
-    def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
-        """The next theta.
-
-        Parameters
-        ----------
-        mdp : MDP
-        x : array
-        t : int
-        found : Evaluation, optional
-            Not used.
-
-        Returns
-        -------
-        array
-
-        Raises
-        ------
-        ModelError
-            As `policy_gradient`; if theta leaves float64.
-        """
-        family = self.family_of(mdp)
-        first = policy_gradient(mdp, family, x)
-        pi = family.probs(x)
-        # No divergence is asked for, so its weights do not matter.
-        here = Surrogate(mdp, pi, first.evaluation, np.zeros(pi.shape[:-1]))
-        theta = finite_or_refused(x + self.step_size * first.value, self.name)
-        for _ in range(self.inner_steps - 1):
-            slope = here.clipped_gradient(family, theta, self.epsilon)
-            theta = finite_or_refused(theta + self.step_size * slope, self.name)
-        return theta
 
 
 def check_kl(kl: Any) -> None:

@@ -215,9 +215,8 @@ def truth(mdp: MDP) -> Truth:
     size = max(float(np.abs(V).max()), float(np.abs(mdp.R).max()))
     tol = 100 * EPS * size / (1 - mdp.gamma)
     there = mdp.allowed & ~mdp.terminal[:, None]
-    shortfall = np.where(there, best[:, None] - np.where(there, Q, 0.0), 0.0)
-    optimal = mdp.allowed & (shortfall <= tol)
-    shortfall[shortfall <= tol] = 0.0
+    shortfall = shortfalls(best, Q, there, tol)
+    optimal = mdp.allowed & (shortfall == 0)
     doubtful = np.argwhere((shortfall > 0) & (shortfall < 1e4 * tol))
     warning = ""
     if len(doubtful):
@@ -248,6 +247,12 @@ def _values(mdp: MDP, actions: Any) -> FloatS:
     V = V + resolvent.solve(rewards + mdp.gamma * kernel.step(chain, V) - V)
     V[mdp.terminal] = 0.0
     return V
+
+
+def shortfalls(best: FloatArray, Q: FloatArray, there: BoolSA, tol: Any) -> FloatArray:
+    """best - Q where ``there`` is true, 0 where that is at most ``tol``; (..., S, A)."""
+    short = np.where(there, best[..., None] - np.where(there, Q, 0.0), 0.0)
+    return np.where(short <= tol, 0.0, short)
 
 
 def mismatch(d: FloatS, e: FloatS) -> float:

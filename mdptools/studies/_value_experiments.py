@@ -93,6 +93,7 @@ class Features(NamedTuple):
 
     ratio: FloatArray  # |V_w* - V|_D / |Pi V - V|_D; nan where the features hold V
     most: FloatArray  # (L,), 1 / sqrt(1 - kappa^2)
+    omega: FloatArray  # (k,), smallest eigenvalue of phi' D phi: the rate of H3, the price
 
 
 def linear_features(
@@ -101,7 +102,8 @@ def linear_features(
     """How far the fixed point of linear TD(lam) is from the best that its features can do.
 
     For each number of leading features; the ratio stays below ``1 / sqrt(1 - kappa^2)``, ``kappa =
-    gamma (1-lam) / (1 - gamma lam)`` (H4), and lam = 1 has no bias at all.
+    gamma (1-lam) / (1 - gamma lam)`` (H4), and lam = 1 has no bias at all. More features say more,
+    but are learnt more slowly: the rate of TD(0), H3, goes with omega, which falls with each one.
 
     Parameters
     ----------
@@ -143,8 +145,10 @@ def linear_features(
     V = np.linalg.solve(eye - gamma * P, rewards)
     root = np.sqrt(D)[:, None]
     ratio = np.full((features.shape[1], len(lam)), np.nan)
+    omega = np.zeros(features.shape[1])
     for k in range(1, features.shape[1] + 1):
         part = features[:, :k]
+        omega[k - 1] = np.linalg.eigvalsh(part.T @ (D[:, None] * part))[0]
         nearest = part @ np.linalg.lstsq(root * part, root[:, 0] * V, rcond=None)[0]
         left = float(np.sqrt(D @ (nearest - V) ** 2))
         if left <= 1e-10 * float(np.abs(V).max()):
@@ -155,4 +159,4 @@ def linear_features(
             w = np.linalg.solve(weighted @ (part - gamma * P @ part), weighted @ rewards)
             ratio[k - 1, i] = float(np.sqrt(D @ (part @ w - V) ** 2)) / left
     kappa = gamma * (1 - lam) / (1 - gamma * lam)
-    return Features(ratio, 1 / np.sqrt(1 - kappa**2))
+    return Features(ratio, 1 / np.sqrt(1 - kappa**2), omega)

@@ -1,7 +1,8 @@
 """Expected TD, SARSA and Q-learning on tables: the mean of what a learner would do.
 
 Takes     a step size; a policy, or none for control; weights of states or pairs.
-Gives     rules: `TemporalDifference`, `Sarsa`, `QLearning`, `TargetTable`.
+Gives     rules: `TemporalDifference`, `Sarsa`, `QLearning`, `TargetTable`; what rules of a table Q
+          share: `PairRule`.
 Source    Sutton and Barto (2018), eqs. (6.2), (6.7) and (6.8), with expectations for samples;
           TD(lambda): Tsitsiklis and Van Roy (1997).
 Not here  linear features (`_linear_rules`), sweeps of planners (`_sweep_rules`).
@@ -9,6 +10,7 @@ Not here  linear features (`_linear_rules`), sweeps of planners (`_sweep_rules`)
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,8 +38,88 @@ from ._value_tables import (
 )
 
 
+class _Learner:
+    """What learners share: a step size, and weights of what is updated."""
+
+    __slots__ = ()
+
+    kind: ClassVar[str] = "value"
+    step_size: StepSize
+    weights: Any
+
+    def __post_init__(self) -> None:
+        check_step(self.step_size)
+
+    def step_size_at(self, mdp: MDP, t: int) -> float | None:
+        """The step size."""
+        return step_at(self.step_size, mdp, t)
+
+
+class PairRule(ABC):
+    """A rule whose x is a table Q (S, A), with the policy that follows it."""
+
+    __slots__ = ()
+
+    kind: ClassVar[str] = "value"
+    Q0: Any
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What a report calls it."""
+
+    def start(self, mdp: MDP) -> FloatArray:
+        """Q0, or zeros; -inf at refused pairs."""
+        return start_pairs(mdp, self.Q0, self.name.partition(",")[0])
+
+    def policy(self, mdp: MDP, x: Any) -> FloatSA:
+        """The policy that is followed at x."""
+        return self._followed(mdp, check_pairs(mdp, x))
+
+    def values(self, mdp: MDP, x: Any) -> FloatS:
+        """sum_a pi Q, pi the policy that is followed."""
+        Q = check_pairs(mdp, x)
+        return expect_actions(self._followed(mdp, Q), Q)
+
+    def _followed(self, mdp: MDP, Q: FloatSA) -> FloatSA:
+        """The greedy policy of Q, the first of the best actions."""
+        return deterministic_policy(mdp, best_actions(Q)[0])
+
+
+class _PairLearner(_Learner, PairRule):
+    """Q + step w (R + gamma P sum_a pi Q - Q), pi the policy that is followed."""
+
+    __slots__ = ()
+
+    def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
+        """The next Q.
+
+        Parameters
+        ----------
+        mdp : MDP
+            Discounted or total.
+        x : (S, A) array, reward units
+        t : int
+        found : Evaluation, optional
+            Not used: values are what is sought.
+
+        Returns
+        -------
+        (S, A) array
+            -inf at refused pairs.
+
+        Raises
+        ------
+        ModelError
+            If a policy or the weights do not fit; if Q leaves float64.
+        """
+        goal = backup(mdp, self.values(mdp, x))
+        eta = step_at(self.step_size, mdp, t)
+        return towards(mdp, check_pairs(mdp, x), goal, eta, self.weights, self.name)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class TemporalDifference:
+class TemporalDifference(_Learner):
     """V + step w (T_lam V - V): expected TD(lam) for one policy.
 
     Parameters
@@ -71,7 +153,6 @@ class TemporalDifference:
     lam: float = 0.0
     weights: Any = None
     V0: Any = None
-    kind: ClassVar[str] = "value"
 
     def __post_init__(self) -> None:
         check_step(self.step_size)
@@ -81,10 +162,6 @@ class TemporalDifference:
     def name(self) -> str:
         """What a report calls it."""
         return f"expected TD({self.lam:g}), {words_for(self.step_size)}"
-
-    def step_size_at(self, mdp: MDP, t: int) -> float | None:
-        """The step size."""
-        return step_at(self.step_size, mdp, t)
 
     def start(self, mdp: MDP) -> FloatArray:
         """V0, or zeros; 0 on terminal states."""
@@ -127,7 +204,7 @@ class TemporalDifference:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sarsa:
+class Sarsa(_PairLearner):
     """Q + step w (R + gamma P sum_a pi Q - Q): expected SARSA.
 
     Parameters
@@ -153,7 +230,6 @@ class Sarsa:
     epsilon: float | None = None
     weights: Any = None
     Q0: Any = None
-    kind: ClassVar[str] = "value"
 
     def __post_init__(self) -> None:
         check_step(self.step_size)
@@ -165,51 +241,13 @@ class Sarsa:
         greedy = "" if self.epsilon is None else f", epsilon {self.epsilon:g}"
         return f"expected SARSA, {words_for(self.step_size)}{greedy}"
 
-    def step_size_at(self, mdp: MDP, t: int) -> float | None:
-        """The step size."""
-        return step_at(self.step_size, mdp, t)
-
-    def start(self, mdp: MDP) -> FloatArray:
-        """Q0, or zeros; -inf at refused pairs."""
-        return start_pairs(mdp, self.Q0, "expected SARSA")
-
-    def policy(self, mdp: MDP, x: Any) -> FloatSA:
+    def _followed(self, mdp: MDP, Q: FloatSA) -> FloatSA:
         """pi, or the epsilon-greedy policy of Q."""
-        return followed(mdp, check_pairs(mdp, x), self.pi, self.epsilon)
-
-    def values(self, mdp: MDP, x: Any) -> FloatS:
-        """sum_a pi Q."""
-        return expect_actions(self.policy(mdp, x), check_pairs(mdp, x))
-
-    def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
-        """The next Q.
-
-        Parameters
-        ----------
-        mdp : MDP
-            Discounted or total.
-        x : (S, A) array, reward units
-        t : int
-        found : Evaluation, optional
-            Not used.
-
-        Returns
-        -------
-        (S, A) array
-            -inf at refused pairs.
-
-        Raises
-        ------
-        ModelError
-            If pi or the weights do not fit; if Q leaves float64.
-        """
-        goal = backup(mdp, self.values(mdp, x))
-        eta = step_at(self.step_size, mdp, t)
-        return towards(mdp, check_pairs(mdp, x), goal, eta, self.weights, self.name)
+        return followed(mdp, Q, self.pi, self.epsilon)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class QLearning:
+class QLearning(_PairLearner):
     """Q + step w (R + gamma P max_a Q - Q): expected Q-learning.
 
     Parameters
@@ -230,61 +268,15 @@ class QLearning:
     step_size: StepSize = 1.0
     weights: Any = None
     Q0: Any = None
-    kind: ClassVar[str] = "value"
-
-    def __post_init__(self) -> None:
-        check_step(self.step_size)
 
     @property
     def name(self) -> str:
         """What a report calls it."""
         return f"expected Q-learning, {words_for(self.step_size)}"
 
-    def step_size_at(self, mdp: MDP, t: int) -> float | None:
-        """The step size."""
-        return step_at(self.step_size, mdp, t)
-
-    def start(self, mdp: MDP) -> FloatArray:
-        """Q0, or zeros; -inf at refused pairs."""
-        return start_pairs(mdp, self.Q0, "expected Q-learning")
-
-    def policy(self, mdp: MDP, x: Any) -> FloatSA:
-        """The greedy policy of Q, the first of the best actions."""
-        return deterministic_policy(mdp, best_actions(check_pairs(mdp, x))[0])
-
-    def values(self, mdp: MDP, x: Any) -> FloatS:
-        """max_a Q."""
-        return best_actions(check_pairs(mdp, x))[1]
-
-    def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
-        """The next Q.
-
-        Parameters
-        ----------
-        mdp : MDP
-            Discounted or total.
-        x : (S, A) array, reward units
-        t : int
-        found : Evaluation, optional
-            Not used.
-
-        Returns
-        -------
-        (S, A) array
-            -inf at refused pairs.
-
-        Raises
-        ------
-        ModelError
-            If the weights do not fit; if Q leaves float64.
-        """
-        Q = check_pairs(mdp, x)
-        goal = backup(mdp, best_actions(Q)[1])
-        return towards(mdp, Q, goal, step_at(self.step_size, mdp, t), self.weights, self.name)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TargetTable:
+class TargetTable(_Learner):
     """Q + step w (R + gamma P V_target - Q), the target a copy of Q taken every so many updates.
 
     Parameters
@@ -311,7 +303,6 @@ class TargetTable:
     pi: Any = None
     weights: Any = None
     Q0: Any = None
-    kind: ClassVar[str] = "value"
 
     def __post_init__(self) -> None:
         check_count(self.every, "every")
@@ -321,10 +312,6 @@ class TargetTable:
     def name(self) -> str:
         """What a report calls it."""
         return f"target table every {self.every}, {words_for(self.step_size)}"
-
-    def step_size_at(self, mdp: MDP, t: int) -> float | None:
-        """The step size."""
-        return step_at(self.step_size, mdp, t)
 
     def start(self, mdp: MDP) -> FloatArray:
         """Q0, or zeros, twice; -inf at refused pairs."""

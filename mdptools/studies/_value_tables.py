@@ -19,6 +19,9 @@ from ..errors import ModelError
 from ..model import MDP
 from ..policies import check_policy, epsilon_greedy
 
+OTHERWISE = "transforms.add_time for a horizon, relative_value_iteration for average reward"
+"""What serves the objectives that rules of values do not."""
+
 
 def td_error(mdp: MDP, pi: FloatSA, V: FloatS, lam: float) -> FloatS:
     """T_lam V - V, 0 on terminal states.
@@ -37,14 +40,20 @@ def td_error(mdp: MDP, pi: FloatSA, V: FloatS, lam: float) -> FloatS:
     live = ~mdp.terminal
     error = np.where(live, expect_actions(pi, backup(mdp, V)) - V, 0.0)
     if lam and live.any():
-        chain = kernel.restrict(kernel.mix(mdp.P, pi), live)
-        try:
-            error[live] = kernel.Resolvent(chain, mdp.gamma * lam).solve(error[live])
-        except ArithmeticError:
-            raise ModelError(
-                "lam = 1 without discounting needs a policy that ends every episode."
-            ) from None
+        error[live] = resolvent_of(mdp, pi, lam).solve(error[live])
     return error
+
+
+def resolvent_of(mdp: MDP, pi: FloatSA, lam: float) -> kernel.Resolvent:
+    """(I - gamma lam P_pi)^-1 on the live states."""
+    try:
+        return kernel.Resolvent(
+            kernel.restrict(kernel.mix(mdp.P, pi), ~mdp.terminal), mdp.gamma * lam
+        )
+    except ArithmeticError:
+        raise ModelError(
+            "lam = 1 without discounting needs a policy that ends every episode."
+        ) from None
 
 
 def towards(mdp: MDP, Q: FloatSA, goal: FloatSA, eta: float, weights: Any, name: str) -> FloatSA:
@@ -64,14 +73,14 @@ def followed(mdp: MDP, Q: FloatSA, pi: Any, epsilon: float | None) -> FloatSA:
 
 def start_values(mdp: MDP, V0: Any, function: str) -> FloatS:
     """V0 or zeros, 0 on terminal states."""
-    check_served(mdp, function, "discounted", "total", instead="a model without a horizon")
+    check_served(mdp, function, "discounted", "total", instead=OTHERWISE)
     V = np.zeros(mdp.n_states) if V0 is None else check_values(V0, "V0", mdp.n_states)
     return readonly(np.where(mdp.terminal, 0.0, V))
 
 
 def start_pairs(mdp: MDP, Q0: Any, function: str) -> FloatSA:
     """Q0 or zeros, 0 on terminal states, -inf at refused pairs."""
-    check_served(mdp, function, "discounted", "total", instead="a model without a horizon")
+    check_served(mdp, function, "discounted", "total", instead=OTHERWISE)
     Q = np.zeros(mdp.allowed.shape) if Q0 is None else as_floats(Q0, "Q0")
     if Q.shape == mdp.allowed.shape:
         Q = np.where(mdp.allowed, np.where(mdp.terminal[:, None], 0.0, Q), -np.inf)

@@ -133,6 +133,17 @@ def test_an_adaptive_step_is_the_distance_over_the_error():
         np.testing.assert_allclose(new, same, atol=1e-12)
 
 
+def test_an_adaptive_step_comes_back_from_below_the_smallest_float():
+    """e^-800 for the best action; c = 2 and D = 800 make a step of 400.
+
+    Seen failing: with exp of the other actions' logits, which overflows.
+    """
+    mdp = MDP(np.ones((1, 2, 1)), [[1.0, 0.0]], gamma=0.5)
+    rule = MirrorDescent(Adaptive(8.0))
+    logits = rule.step(mdp, np.array([[-800.0, 0.0]]))
+    assert logits[0, 0] - logits[0, 1] == pytest.approx(-400.0)
+
+
 def test_geometric_steps_outgrow_float64_and_end_in_policy_iteration():
     """Seen failing: with powers of Python floats; with steps capped at 1000; with overflow let
     through; with no branch for infinite steps."""

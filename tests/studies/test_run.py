@@ -1,10 +1,13 @@
 """run_study: rules iterated exactly, watched, stopped, and held against their bounds."""
 
+import io
+import sys
+
 import numpy as np
 import pytest
 
 import iterations as it
-from mdptools import MDP, ModelError
+from mdptools import MDP, ModelError, show_progress
 from mdptools.problems import bandit
 from mdptools.studies import (
     Adaptive,
@@ -23,8 +26,10 @@ from mdptools.studies import (
     QLearning,
     Sarsa,
     SoftPolicyIteration,
+    StudyStep,
     TemporalDifference,
     ValueIteration,
+    run_stacked,
     run_study,
     truth,
 )
@@ -121,6 +126,27 @@ def test_ctrl_c_inside_a_step_keeps_the_steps_before_it():
     assert "stopped by Ctrl-C after 3 of 100 updates" in run.stopped
 
 
+def test_the_line_of_a_solve_serves_a_study_too(monkeypatch):
+    """Two rules, two lines, each up to its last update.
+
+    Seen failing: with the line of the first rule written over; without the last update.
+    """
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    run_study(MODEL, PolicyIteration(), 3, callback=show_progress)
+    run_stacked(MODEL, GradientAscent(), 3, callback=show_progress)
+    assert shown.getvalue() == ""  # both take less than a quarter of a second
+    for name in ("first", "second"):
+        for t in range(1, 1001):
+            show_progress(StudyStep(name, t, 1000, UNIFORM, t * 0.0016))
+    up = "\x1b[1A\r\x1b[K"
+    lines = [line.split(up)[-1] for line in shown.getvalue().replace(f"\n{up}", up).split("\n")]
+    assert lines == [f"{name}: update 1,000 of 1,000, 1.6 s" for name in ("first", "second")] + [""]
+
+
 def test_a_step_that_makes_the_return_worse_is_reported():
     """The greedy policy of a wrong Q is worse than the one before.
 
@@ -178,7 +204,7 @@ def test_arguments_are_checked():
         run_study(MODEL, [], 1)
     with pytest.raises(ModelError, match=r"callback is 3; it must be a function"):
         run_study(MODEL, GradientAscent(), 1, callback=3)
-    with pytest.raises(ModelError, match=r"run_study serves the objective discounted"):
-        run_study(bandit([1.0, 0.0]), GradientAscent(), 1)
+    with pytest.raises(ModelError, match=r"a sweep of values serves the objective discounted"):
+        run_study(bandit([1.0, 0.0]), ValueIteration(), 1)
     with pytest.raises(ModelError, match=r"truth is that of another model"):
         run_study(MODEL, GradientAscent(), 1, truth=truth(it.random_mdp(1)))

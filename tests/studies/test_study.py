@@ -179,5 +179,5 @@ def test_a_policy_that_is_none_is_refused():
         trace(found, [[[0.5, 0.5]], [[0.5, 0.6]]])
     with pytest.raises(ModelError, match=r"measure must be a law over the 1 states"):
         run_study(found.mdp, GradientAscent(), 1, measure=[0.5])
-    with pytest.raises(ModelError, match=r"truth serves the objective discounted"):
-        truth(bandit([1.0, 0.0]))
+    with pytest.raises(ModelError, match=r"trace serves the objective discounted"):
+        trace(truth(bandit([1.0, 0.0])), [[[0.5, 0.5]]])
