@@ -23,6 +23,7 @@ The rooms, each of which imports only from those above it::
     transforms    new models from old ones, with the map of answers
     interop       models in and out: files, other libraries' arrays, graphs and environments
     verify        exact moments, targets, verdicts: where the exact and the sampled meet
+    continuous    a Gaussian action for each state; a walk on a line: quadrature and samples
     studies       exact iterations, beside what theorems promise; learners beside the truth
     plots         pictures of results; matplotlib is loaded when one is drawn
     testing       strategies and models for tests; its files are imported by path
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from . import bellman as bellman
     from . import certificates as certificates
     from . import checks as checks
+    from . import continuous as continuous
     from . import errors as errors
     from . import estimators as estimators
     from . import evaluation as evaluation
@@ -310,6 +312,7 @@ _NAMES = {
     "transforms": ("Answers", "Memory", "discount_as_termination", "relabel", "remember"),
     "interop": ("from_gymnasium", "load", "save", "to_gymnasium"),
     "verify": ("Verdict", "check_estimator", "explain"),
+    "continuous": (),
     "studies": (),
     "plots": (),
     "testing": (),
