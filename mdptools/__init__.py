@@ -17,6 +17,7 @@ The rooms, each of which imports only from those above it::
     evaluation    values, visits and J of one policy
     planning      optimal values and policies
     gradients     exact derivatives of J: gradients, Hessians, Fisher information, surrogates
+    hardness      diameter, gaps, mixing, discounts at which the optimum changes, a model in words
     sampling      trajectories, drawn many at a time
     estimators    returns, values and policy gradients from trajectories; learners
     problems      ready-made models
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from . import estimators as estimators
     from . import evaluation as evaluation
     from . import gradients as gradients
+    from . import hardness as hardness
     from . import interop as interop
     from . import kernel as kernel
     from . import model as model
@@ -108,6 +110,10 @@ if TYPE_CHECKING:
     from .gradients import tv_improvement_bound as tv_improvement_bound
     from .gradients import values_jacobian as values_jacobian
     from .gradients import vector_field as vector_field
+    from .hardness import bisimulation as bisimulation
+    from .hardness import describe as describe
+    from .hardness import diameter as diameter
+    from .hardness import discount_sensitivity as discount_sensitivity
     from .interop import from_gymnasium as from_gymnasium
     from .interop import load as load
     from .interop import save as save
@@ -306,6 +312,7 @@ _NAMES = {
         "values_jacobian",
         "vector_field",
     ),
+    "hardness": ("bisimulation", "describe", "diameter", "discount_sensitivity"),
     "sampling": ("Trajectories", "rollout"),
     "estimators": (),
     "problems": (),
