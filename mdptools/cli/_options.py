@@ -21,8 +21,9 @@ Model = Annotated[
     typer.Argument(
         metavar="MODEL",
         show_default=False,
-        help="gym:ID (a Gymnasium environment), example:NAME (a model of mdptools) or "
-        "py:package.module:function; options follow as in gym:FrozenLake-v1@map_name=8x8.",
+        help="gym:ID (a Gymnasium environment), example:NAME (a model of mdptools), "
+        "py:package.module:function or a file (.npz, .tra, .drn, .MDP, .POMDP); options follow as "
+        "in gym:FrozenLake-v1@map_name=8x8.",
     ),
 ]
 Gamma = Annotated[

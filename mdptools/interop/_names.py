@@ -1,4 +1,4 @@
-"""Models by name: ``gym:FrozenLake-v1``, ``example:chain@n=6``, ``py:package.module:function``.
+"""Models by name: ``gym:FrozenLake-v1``, ``example:chain@n=6``, ``py:module:function``, a file.
 
 Takes     a name, with options after ``@``, and the objective.
 Gives     an `MDP`.
@@ -10,20 +10,33 @@ from __future__ import annotations
 import importlib
 import inspect
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from .. import problems
 from ..errors import ModelError
 from ..model import MDP
+from ._cassandra import read_cassandra
+from ._drn import read_drn
+from ._explicit import read_explicit
 from ._gymnasium import from_gymnasium
+from ._npz import load
 
+_READERS = {
+    ".npz": load,
+    ".tra": read_explicit,
+    ".drn": read_drn,
+    ".mdp": read_cassandra,
+    ".pomdp": read_cassandra,
+}
 _FORMS = (
     "A model is named gym:ID (a Gymnasium environment), example:NAME (one of mdptools.problems) or "
     "py:package.module:function (a function that returns an MDP), each with options as in "
-    "@n=6,slip=0.2."
+    "@n=6,slip=0.2; or it is the path of a file that ends in .npz, .tra, .drn, .MDP or .POMDP."
 )
 _WORDS = {"true": True, "false": False, "none": None}
 _OBJECTIVE = ("gamma", "horizon", "average")
+_FOR_FILES = ("reward", "row_tol", "max_bytes")
 
 
 def load_model(
@@ -37,11 +50,12 @@ def load_model(
     Parameters
     ----------
     name : str
-        ``gym:ID``, ``example:NAME`` or ``py:package.module:function``, then, if there are any,
-        ``@`` and options as in ``map_name=8x8,is_slippery=false``. Values are read as int, float,
-        true, false or none where they are that, and as str otherwise; nothing is evaluated. Only
-        ``py:`` runs code that is not a part of an installed environment: it calls
-        ``function(**options)``.
+        ``gym:ID``, ``example:NAME`` or ``py:package.module:function``, or the path of a file that
+        `load` (.npz), `read_explicit` (.tra), `read_drn` or `read_cassandra` (.MDP, .POMDP) can
+        read; then, if there are any, ``@`` and options as in ``map_name=8x8,is_slippery=false``.
+        Values are read as int, float, true, false or none where they are that, and as str
+        otherwise; nothing is evaluated. Only ``py:`` runs code that is not a part of an installed
+        environment: it calls ``function(**options)``.
     gamma, horizon, average
         The objective, as for `MDP`; ``horizon="limit"`` is for ``gym:``. What is not given is the
         model's own, where it has one. Each may stand among the options instead (those of ``py:``
@@ -70,7 +84,10 @@ def load_model(
         raise ModelError(f"{name!r:.80} is no name. {_FORMS}")
     subject, at, tail = name.partition("@")
     form, colon, rest = subject.partition(":")
-    if not (colon and rest) or form not in ("gym", "example", "py"):
+    read = _READERS.get(Path(subject).suffix.lower())
+    if read is not None and form not in ("gym", "example", "py"):
+        form, rest = "file", subject
+    elif not (colon and rest) or form not in ("gym", "example", "py"):
         raise ModelError(f"{name!r:.80} is no name of a model. {_FORMS}")
     options = _read_options(tail, name) if at else {}
     objective: dict[str, Any] = {
@@ -80,9 +97,11 @@ def load_model(
     }
     if form == "gym":
         return _gym(rest, options, objective)
-    mdp = _example(rest, options, objective) if form == "example" else _call(rest, options)
-    if objective.get("horizon") == "limit":
-        raise ModelError(f"horizon='limit' is for gym: models; {name!r:.80} needs a number.")
+    if form == "file":
+        mdp = _file(rest, read, options, objective)
+    else:
+        mdp = _example(rest, options, objective) if form == "example" else _call(rest, options)
+    _check_limit(objective, name)
     return mdp.with_objective(**objective) if objective else mdp
 
 
@@ -94,6 +113,36 @@ def _gym(env_id: str, options: dict[str, Any], objective: dict[str, Any]) -> MDP
         )
     _once(options, objective, f"gym:{env_id}")
     return from_gymnasium(env_id, **options)
+
+
+def _check_limit(objective: dict[str, Any], name: str) -> None:
+    """Pass if the horizon is no time limit, which only an environment has."""
+    if objective.get("horizon") == "limit":
+        raise ModelError(f"horizon='limit' is for gym: models; {name!r:.80} needs a number.")
+
+
+def _file(path: str, read: Any, options: dict[str, Any], objective: dict[str, Any]) -> MDP:
+    """The model in that file; what is left to do about its objective is left in `objective`."""
+    known = inspect.signature(read).parameters
+    for key in options:
+        if key not in _OBJECTIVE and (key not in known or key not in _FOR_FILES):
+            raise ModelError(f"{path} takes no option {key!r:.80}.")
+    _once(objective, {key: options.pop(key) for key in _OBJECTIVE if key in options}, path)
+    if read is load:
+        model: MDP = _opened(load, path, options)
+        return model
+    _check_limit(objective, path)
+    given = {key: objective.pop(key) for key in list(objective)}
+    mdp: MDP = _opened(read, path, options | given).mdp
+    return mdp
+
+
+def _opened(read: Any, path: str, options: dict[str, Any]) -> Any:
+    """What the reader gives; a file that cannot be read is an error about the name."""
+    try:
+        return read(path, **options)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _example(problem: str, options: dict[str, Any], objective: dict[str, Any]) -> MDP:

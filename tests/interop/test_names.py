@@ -169,7 +169,7 @@ def test_only_py_imports(module):
     [
         ("", "'' is no name of a model. A model is named gym:ID .*, example:NAME .* or py:pack"),
         ("FrozenLake-v1", "'FrozenLake-v1' is no name of a model. A model is named gym:ID"),
-        ("model.npz", "'model.npz' is no name of a model"),
+        ("model.npz", "model.npz cannot be read: No such file"),
         ("http://example.org", "is no name of a model"),
         ("gym:", "'gym:' is no name of a model"),
         ("gym:@n=3", "'gym:@n=3' is no name of a model"),
