@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ConvergenceError, MdptoolsError
+from ._counterexample import counterexample
 from ._solve import solve
 from ._terminal import complain
 from ._text import reason
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(verify)
 app.command()(solve)
+app.command()(counterexample)
 
 
 def run(words: list[str]) -> int:
