@@ -53,7 +53,7 @@ class Answers:
         The part of a policy that is its own; the rest is ``mixed_in``.
     mixed_in : (S, A) array or None
     gauge : (S,) array or None
-        Average reward: the mean of it under the stationary law is added to every bias.
+        Average reward: the mean of it under the law that a start tends to is added to the bias.
     preserves : frozenset of str
         Some of `STATEMENTS`.
     """
@@ -126,8 +126,9 @@ class Answers:
             T, the expected (discounted) number of steps in each old state: V of the same policy
             for the reward 1 (and nothing at the end). Needed where ``rate`` is not 0 and ``steps``
             of this object is None.
-        law : (S,) array_like, optional
-            The stationary law of the policy, where there is a ``gauge``.
+        law : (S,) or (S, S) array_like, optional
+            The stationary law of the policy, where there is a ``gauge``; where the chain has
+            several recurrent classes, a row for each start: the law that it tends to.
 
         Returns
         -------
@@ -148,7 +149,7 @@ class Answers:
                 raise ModelError(
                     "the bias is shifted by a mean under the stationary law: pass law=."
                 )
-            values = values + float(np.asarray(law) @ self.gauge)
+            values = values + np.asarray(law) @ self.gauge
         return values
 
     def J(self, J: float, mu: Any, *, steps: Any = None, new_mu: Any = None) -> float:

@@ -127,8 +127,8 @@ def shape_rewards(mdp: MDP, phi: Any) -> tuple[MDP, Answers]:
         Final rewards are ``final - phi``.
     answers : Answers
         V' = V - phi; the advantages, the optimal policies and the gradient are the same. Average
-        reward: the gain is the same, and the bias becomes ``V - phi + w . phi``, w the stationary
-        law of the policy.
+        reward: the gain is the same, and the bias becomes ``V - phi + w . phi``, w the law that the
+        policy tends to from there.
 
     Raises
     ------

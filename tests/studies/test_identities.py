@@ -257,7 +257,7 @@ def test_laurent_and_kemeny(data):
     norm = max(1.0, np.abs(deviation_matrix(mdp, pi)).sum(axis=1).max())
     assume(norm <= 1e6)
     tol = 100 * EPS * mdp.n_states * 10 * norm
-    M = resolvent(mdp.with_objective(gamma=gamma), pi)
+    M = resolvent(replace(mdp, average=False, gamma=gamma, terminal=()), pi)
     inner = np.linalg.inv(one - gamma * (P - laws))
     assert np.abs(M - laws / (1 - gamma) - inner + laws).max() <= tol * norm / (1 - gamma)
     if (laws[0] > 1e-6).all():

