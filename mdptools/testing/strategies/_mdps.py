@@ -159,6 +159,9 @@ def mdps(
     ...     assert is_communicating(mdp)
     >>> test_chain()
     """
+    # Loaded here, so that it does not make the first draw slow: Hypothesis would complain of it.
+    import scipy.sparse  # noqa: F401
+
     words = _check_objective(objective)
     if not 1 <= min_states <= max_states:
         raise ModelError(
