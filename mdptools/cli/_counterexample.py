@@ -7,8 +7,6 @@ Not here  the search (testing.counterexample), what models there are (testing.st
 
 from __future__ import annotations
 
-import pkgutil
-import re
 from collections.abc import Callable
 from time import perf_counter
 from typing import Annotated, Any
@@ -56,7 +54,6 @@ Models = Annotated[
     int, typer.Option("--models", metavar="N", min=1, help="How many to try before giving up.")
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0)]
-_NAME = re.compile(r"py:([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)")
 
 
 def counterexample(
@@ -127,25 +124,11 @@ def counterexample(
 
 def read_claim(name: str) -> Callable[..., object]:
     """The function that ``py:package.module:function`` names; its module is run."""
-    parts = _NAME.fullmatch(name)
-    if parts is None:
+    prefix, colon, path = name.partition(":")
+    if prefix != "py" or not colon:
         raise ModelError(
             f"{name!r:.80} is no name of a claim; it must be py:package.module:function."
         )
-    where, function_name = parts.groups()
-    try:
-        claim: object = pkgutil.resolve_name(f"{where}:{function_name}")
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{where}.".startswith(f"{error.name}."):
-            raise  # the module is there, and misses another one
-        raise ModelError(
-            f"{name}: there is no module {error.name!r} on Python's path. A file in this "
-            f"directory is found with PYTHONPATH=. before the command."
-        ) from error
-    except AttributeError as error:
-        if getattr(error, "name", None) != function_name:
-            raise  # from inside the module
-        claim = None
-    if not callable(claim):
-        raise ModelError(f"{name}: the module {where} has no function {function_name!r}.")
-    return claim
+    from ..interop import find_function  # which loads NumPy
+
+    return find_function(path)

@@ -22,6 +22,7 @@ from ._layouts import (
     to_pymdptoolbox,
     to_quantecon,
 )
+from ._names import find_function as find_function
 from ._names import load_model
 from ._networkx import from_networkx, to_networkx
 from ._npz import load, save

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -169,8 +170,8 @@ def _once(options: dict[str, Any], more: dict[str, Any], name: str) -> None:
     options.update(more)
 
 
-def _call(path: str, options: dict[str, Any]) -> MDP:
-    """function(**options); an error inside it is not ours, and is left as it is."""
+def find_function(path: str) -> Callable[..., Any]:
+    """The function that ``py:`` and this path name; its module is run, its errors are left."""
     where, colon, function_name = path.partition(":")
     if not (colon and all(part.isidentifier() for part in [*where.split("."), function_name])):
         raise ModelError(f"py:{path} must be py:package.module:function.")
@@ -186,6 +187,13 @@ def _call(path: str, options: dict[str, Any]) -> MDP:
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ModelError(f"py:{path}: the module {where} has no function {function_name!r}.")
+    found: Callable[..., Any] = function
+    return found
+
+
+def _call(path: str, options: dict[str, Any]) -> MDP:
+    """function(**options); an error inside it is not ours, and is left as it is."""
+    function = find_function(path)
     try:
         with suppress(ValueError):  # a function in C does not tell its parameters
             inspect.signature(function).bind(**options)

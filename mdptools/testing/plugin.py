@@ -140,8 +140,8 @@ class Account:
         if sums["samples"]:
             lines[0] += f", {sums['samples']:.0f} from samples"
             lines.append(
-                f"chance of a false alarm in this run: at most {sums['alpha']:.2g}; of a false "
-                f"'unbiased within tol': at most {min(sums['beta'], 1.0):.2g}"
+                f"to expect in this run: at most {sums['alpha']:.2g} false alarms, and at most "
+                f"{sums['beta']:.2g} times a false 'unbiased within tol'"
             )
         shown = Counter(
             (outcome, test, claim)

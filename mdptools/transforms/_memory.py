@@ -19,6 +19,7 @@ from ..checks import check_count
 from ..errors import ModelError
 from ..model import MDP, RewardLaw
 from ..policies import Observation
+from ._rebuild import repeated
 
 LIMIT = 5_000_000
 
@@ -217,8 +218,8 @@ def _reach(
                 f"the model with a memory of k={code.k} has at least {made:.3g} transitions, more "
                 f"than limit={limit:,}. Use a smaller k, coarser observations, or a larger limit=."
             )
-        who, branch = _runs(from_state[state], np.diff(from_state)[state])
-        again, k = _runs(np.zeros(len(branch), dtype=np.int64), shows[law.next_state[branch]])
+        who, branch = repeated(from_state[state], np.diff(from_state)[state])
+        again, k = repeated(np.zeros(len(branch), dtype=np.int64), shows[law.next_state[branch]])
         who, branch = who[again], branch[again]
         follow, a = law.next_state[branch], law.row[branch] % n_actions
         o = sees.seen[follow, k]
@@ -228,12 +229,6 @@ def _reach(
         frontier = np.setdiff1d(target, known)
         known = np.union1d(known, frontier)
     return known, _Steps(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-def _runs(first: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:
-    """For each i the numbers first[i], first[i] + 1, ... (count[i] of them), and i beside them."""
-    who = np.repeat(np.arange(len(count)), count)
-    return who, np.arange(len(who)) + (first - np.cumsum(count) + count)[who]
 
 
 def _model(mdp: MDP, state: IntArray, mu: FloatArray, keys: IntArray, steps: _Steps) -> MDP:

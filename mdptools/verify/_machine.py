@@ -161,6 +161,7 @@ def stepped(machine: Registers, x: Any, now: Now) -> tuple[Any, Hashable]:
 
 
 def answer_of(machine: Registers, x: Any, g: Hashable) -> Linear:
+    """What the machine answers in the end, as a linear form of its registers."""
     if isinstance(machine.answer, str):
         form: Linear = getattr(x, machine.answer)
         return form

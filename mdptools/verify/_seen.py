@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import FloatArray, FloatSA
+from ..errors import ModelError
 from ..kernel import table
 from ..model import MDP, RewardLaw
 from ..policies import sight, split_policy
@@ -37,7 +38,7 @@ class Scored:
 
     def pullback(self, theta: Any, dJ_dpi: Any) -> FloatArray:
         """No gradient is asked of it; families are told by having this."""
-        raise NotImplementedError
+        raise ModelError("scores of observations have no gradient of their own.")
 
 
 def seen_apart(mdp: MDP, policy: Any, behaviour: Any) -> tuple[MDP, Any, Any]:
