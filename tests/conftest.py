@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("oracles", "properties", "mutants")
 
@@ -12,6 +12,14 @@ pytest.register_assert_rewrite("oracles", "properties", "mutants")
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-# The same examples every time, on every machine: a red test is red for everybody.
-settings.register_profile("mdptools", derandomize=True, deadline=None, database=None)
+# The same examples, and the same text about them, every time and on every machine (Hypothesis has
+# other defaults where it sees that it runs in CI): a red test is red for everybody.
+settings.register_profile(
+    "mdptools",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=False,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("mdptools")
