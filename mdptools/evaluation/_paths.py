@@ -140,12 +140,23 @@ class Paths:
             self._take(*following)
         answer = self.found()
         if tol is not None and not answer.certificate.bound <= tol:
-            raise ConvergenceError(
-                f"the law is certified to {answer.certificate.bound:.3g} after {self.t} decisions, "
-                f"not to tol = {tol:.3g}: give more steps, or a larger tol.",
-                solution=answer,
-            )
+            raise ConvergenceError(self._missed(answer, tol), solution=answer)
         return answer
+
+    def _missed(self, answer: ReturnDistribution, tol: float) -> str:
+        """What can be had instead of this tol."""
+        bound = answer.certificate.bound
+        if bound < np.inf:
+            return (
+                f"the law is certified to {bound:.3g} after {self.t} decisions, not to "
+                f"tol = {tol:.3g}: give more steps, or a larger tol."
+            )
+        return (
+            f"the returns of this policy have no bound, and so no tol can be met: an episode may "
+            f"last as long, and cost or bring as much, as one likes. Leave tol out: quantiles and "
+            f"the distribution function are bracketed, with {answer.running:.2g} of the mass still "
+            f"running after {self.t} decisions. return_moments has the mean and the variance."
+        )
 
     # -- one decision more -------------------------------------------------------------------
     def _branches(self, t: int) -> Branches:

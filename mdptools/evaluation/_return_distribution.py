@@ -66,7 +66,8 @@ def return_distribution(
         reward is undefined because an episode can stay for ever among states with rewards.
     ConvergenceError
         If there are more than ``max_atoms`` before ``steps``, ``tol`` or the end of all episodes;
-        ``error.solution`` is the law cut where that happened. If ``tol`` is missed.
+        ``error.solution`` is the law cut where that happened. If ``tol`` is missed; always, where
+        the returns of long episodes have no bound.
 
     Notes
     -----

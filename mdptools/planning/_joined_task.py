@@ -107,7 +107,9 @@ class JoinedTask:
     def start(self) -> IntArray:
         """For each class the place in `rows` of a row that comes nearer to an end, or REST.
 
-        Discounted, all rows do: then of the one that pays most.
+        Of several the one that most probably does: where any action may slip to any side, a policy
+        that ends may else end after 1e16 steps. Discounted, all rows do: then of the one that pays
+        most.
         """
         task, mdp = self.task, self.task.mdp
         if task.gamma < 1:
@@ -116,13 +118,18 @@ class JoinedTask:
         goal |= np.append(self.rests, False)[self.label]
         _, sure = almost_surely_reach(mdp, goal, pairs=task.pairs)
         distance = fewest_steps(mdp, goal, pairs=sure)
-        row, successor, _ = kernel.branches(mdp.P)
+        row, successor, prob = kernel.branches(mdp.P)
         far = np.iinfo(np.int64).max
         nearest = np.full(mdp.allowed.size, far)
         reached = sure.reshape(-1)[row] & (distance[successor] >= 0)
         np.minimum.at(nearest, row[reached], distance[successor[reached]])
         # The nearest state outside a class is nearer than all states of the class: no circle.
-        chosen = self.best(-nearest[self.rows])
+        goals = np.full(mdp.allowed.size, -1)
+        if self.n:
+            goals[self.rows] = np.minimum.reduceat(nearest[self.rows], self.first)[self.owner]
+        nearer = reached & (distance[successor] == goals[row])
+        chance = np.bincount(row[nearer], prob[nearer], minlength=mdp.allowed.size)
+        chosen = self.best(chance[self.rows])
         return np.where(self.rests, REST, chosen)
 
     def best(self, Q: FloatArray) -> IntArray:

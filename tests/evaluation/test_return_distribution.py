@@ -18,9 +18,10 @@ from mdptools import (
     evaluate,
     return_distribution,
     return_moments,
+    solve,
 )
 from mdptools.evaluation import _paths
-from mdptools.problems import garnet
+from mdptools.problems import garnet, russell_norvig
 from mdptools.testing.models import discriminating_mdp, policy_for
 from mdptools.testing.strategies import mdps, policies
 
@@ -447,6 +448,16 @@ def test_a_missed_tol():
     """Seen failing: without the check at the end."""
     with pytest.raises(ConvergenceError, match=r"certified to 0\.0625 after 4 decisions, not to"):
         return_distribution(coin(gamma=0.5), [[1.0]], steps=4, tol=1e-3)
+
+
+def test_a_tol_that_nothing_can_meet():
+    """Each step costs 0.04 until a goal that may be any number of steps away.
+
+    Seen failing: with "give more steps, or a larger tol", neither of which helps.
+    """
+    grid = russell_norvig()
+    with pytest.raises(ConvergenceError, match=r"have no bound, and so no tol .* Leave tol out"):
+        return_distribution(grid, solve(grid).pi, tol=1e-3)
 
 
 def test_average_reward_is_refused():

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 import oracles
-from mdptools import MDP, ConvergenceError, ModelError, total_reward
+from mdptools import MDP, ConvergenceError, ModelError, total_reward, uniform_policy
 from mdptools.planning import _episodes
-from mdptools.problems import line_world
+from mdptools.problems import cliff_walking, line_world
 from mdptools.testing.strategies import mdps
+from mdptools.transforms import mix_actions
 from properties import Case, assert_right
 
 
@@ -52,6 +53,23 @@ def test_the_line_world():
     assert np.abs(solution.Q - np.transpose([left, right])).max() <= bound
     assert solution.pi[:4].argmax(axis=1).tolist() == [1, 1, 1, 1]
     assert (solution.optimal_actions[:4] == [False, True]).all()
+
+
+def test_where_any_action_may_slip_to_any_side():
+    """One starts from a policy that goes to the goal, not from one that slips there at last.
+
+    Seen failing: with the first of the actions that can come nearer, whose episodes take 1e16
+    steps: a return of +2.6e16 without a bound, where all rewards are negative.
+    """
+    cliff = cliff_walking()
+    mdp, _ = mix_actions(cliff, uniform_policy(cliff), 0.1)
+    solution = total_reward(mdp)
+    V = np.zeros(mdp.n_states)
+    for _ in range(1000):
+        V = (mdp.R + np.asarray(mdp.P) @ V).max(axis=1)
+    assert solution.certificate.bound < 1e-10
+    assert np.abs(solution.V - V).max() < 1e-9
+    assert solution.J == pytest.approx(-20.70767739866937)
 
 
 def test_a_cycle_that_earns_is_infinite():
