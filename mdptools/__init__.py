@@ -6,6 +6,8 @@ a proved bound on its error. The names used most are also here: ``from mdptools 
 The rooms, each of which imports only from those above it::
 
     errors        what can go wrong, by name
+    words         numbers and names as words
+    markup        words as HTML, escaped
     arrays        the types of arrays and their shapes
     checks        what is asked of every argument at the door
     kernel        transition kernels, dense or sparse
@@ -27,6 +29,7 @@ The rooms, each of which imports only from those above it::
     continuous    a Gaussian action for each state; a walk on a line: quadrature and samples
     studies       exact iterations, beside what theorems promise; learners beside the truth
     plots         pictures of results; matplotlib is loaded when one is drawn
+    report        a model or a verification as one HTML file; any result as JSON
     testing       strategies and models for tests; its files are imported by path
     cli           the command ``mdptools``
 
@@ -59,17 +62,20 @@ if TYPE_CHECKING:
     from . import hardness as hardness
     from . import interop as interop
     from . import kernel as kernel
+    from . import markup as markup
     from . import model as model
     from . import planning as planning
     from . import plots as plots
     from . import policies as policies
     from . import problems as problems
+    from . import report as report
     from . import sampling as sampling
     from . import structure as structure
     from . import studies as studies
     from . import testing as testing
     from . import transforms as transforms
     from . import verify as verify
+    from . import words as words
     from .certificates import Certificate as Certificate
     from .errors import ConvergenceError as ConvergenceError
     from .errors import MdptoolsError as MdptoolsError
@@ -198,6 +204,8 @@ if TYPE_CHECKING:
 # What stands in this file twice, here and for type checkers, tests/test_front_door.py compares.
 _NAMES = {
     "errors": ("ConvergenceError", "MdptoolsError", "MissingExtraError", "ModelError"),
+    "words": (),
+    "markup": (),
     "arrays": (),
     "checks": (),
     "kernel": (),
@@ -322,6 +330,7 @@ _NAMES = {
     "continuous": (),
     "studies": (),
     "plots": (),
+    "report": (),
     "testing": (),
 }
 _HOME = {name: room for room, names in _NAMES.items() for name in names}

@@ -1,12 +1,16 @@
 """Words for arrays: what the letters after Float, Bool and Int say is the shape.
 
 Takes     arrays and nested lists.
-Gives     float64 arrays, read-only where they are kept.
+Gives     float64 arrays, read-only where they are kept; numbers as JSON can hold them.
 Not here  what the numbers mean (checks, model).
 """
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -34,6 +38,71 @@ LARGEST = 1e290
 """The largest reward or value that may come in: summed over 2**53 steps it stays finite."""
 
 _T = TypeVar("_T", bound=np.generic)
+
+
+def plain(x: Any) -> Any:
+    """Numbers and arrays as JSON can hold them.
+
+    Parameters
+    ----------
+    x : number, str, array, None, or a dict, list, tuple or set of these
+
+    Returns
+    -------
+    object
+        What ``json.dumps(..., allow_nan=False)`` takes: nan is None, infinities are the strings
+        "inf" and "-inf", a fraction is a string such as "1/3"; keys are strings, sets are sorted.
+
+    Examples
+    --------
+    >>> plain({"V": np.array([0.5, np.inf, np.nan]), "n": np.int64(2)})
+    {'V': [0.5, 'inf', None], 'n': 2}
+    """
+    match x:
+        case np.ndarray():
+            return plain(x.tolist())
+        case np.generic():
+            return plain(x.item())
+        case Fraction():
+            return str(x)
+        case float() if math.isnan(x):
+            return None
+        case float() if math.isinf(x):
+            return "inf" if x > 0 else "-inf"
+        case dict():
+            return {str(key): plain(item) for key, item in x.items()}
+        case list() | tuple():
+            return [plain(item) for item in x]
+        case set() | frozenset():
+            return [plain(item) for item in sorted(x)]
+    return x
+
+
+def json_text(entries: Mapping[str, Any]) -> str:
+    """A dictionary as JSON that every reader accepts, each of its entries on a line of its own.
+
+    Parameters
+    ----------
+    entries : dict
+        Of what `plain` takes.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(json_text({"schema": 1, "V": [0.5, float("-inf"), float("nan")]}))
+    {
+      "schema": 1,
+      "V": [0.5, "-inf", null]
+    }
+    """
+    lines = (
+        f"  {json.dumps(key)}: {json.dumps(plain(value), allow_nan=False)}"
+        for key, value in entries.items()
+    )
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def readonly(x: NDArray[_T]) -> NDArray[_T]:

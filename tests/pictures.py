@@ -44,6 +44,13 @@ def drawn(ax):
     return whole[slice(*rows), slice(*columns)]
 
 
+def silent(ax):
+    """The axes without what is written in them, for the same reason."""
+    for text in ax.texts:
+        text.set_visible(False)
+    return ax
+
+
 def blurred(picture):
     """Means over blocks."""
     rows, columns = (size - size % BLOCK for size in picture.shape[:2])

@@ -16,7 +16,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "mdptools"
 
-GROUND = ("errors", "arrays", "checks", "kernel", "model", "structure", "policies")
+GROUND = ("errors", "words", "markup", "arrays", "checks", "kernel", "model", "structure")
+GROUND += ("policies",)
 EXACT = ("bellman", "certificates", "evaluation", "planning", "gradients", "hardness")
 SAMPLED = ("sampling", "estimators")
 ANNEX = ("problems", "transforms", "interop")

@@ -7,6 +7,7 @@ Not here  the commands: each has its file, and a row here.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 from typing import Annotated
@@ -14,8 +15,19 @@ from typing import Annotated
 import typer
 
 from ..errors import ConvergenceError, MdptoolsError
+from ._complete import in_bash
+from ._convert import convert
 from ._counterexample import counterexample
+from ._describe import describe
+from ._evaluate import evaluate
+from ._examples import examples
+from ._gradient import gradient
+from ._learn import learn
+from ._report import report
+from ._sensitivity import sensitivity
+from ._simulate import simulate
 from ._solve import solve
+from ._study import study
 from ._terminal import complain
 from ._text import reason
 from ._verify import verify
@@ -31,13 +43,29 @@ app = typer.Typer(
 )
 app.command()(verify)
 app.command()(solve)
+app.command()(evaluate)
+app.command()(gradient)
+app.command()(simulate)
+app.command()(describe)
+app.command()(sensitivity)
+app.command()(study)
+app.command()(learn)
+app.command()(report)
 app.command()(counterexample)
+app.command()(convert)
+app.command()(examples)
+for _command in app.registered_commands:  # a terminal breaks lines where it likes
+    _text = inspect.getdoc(_command.callback) or ""
+    _command.help = "\n\n".join(" ".join(part.split()) for part in _text.split("\n\n"))
 
 
 def run(words: list[str]) -> int:
     """Run one command, and turn what it raises into an exit code."""
+    if "" not in sys.path:  # py:mine:function is found here, after all that is installed
+        sys.path.append("")
     try:
-        app(args=words, prog_name="mdptools")
+        with in_bash():
+            app(args=words, prog_name="mdptools")
     except SystemExit as end:  # how typer ends, always
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Exception as error:

@@ -18,6 +18,7 @@ from ._options import AsJson, Debug
 from ._terminal import busy, width, write, write_plain
 from ._text import count, duration, labelled
 
+INTERRUPTED = 130
 Claim = Annotated[
     str,
     typer.Argument(
@@ -70,6 +71,8 @@ def counterexample(
 ) -> None:
     """Find the smallest model on which a claim fails: a conjecture, a solver's promise.
 
+    Ctrl-C shows the smallest so far; the exit code is 130 then.
+
     Example: mdptools counterexample py:my_claims:rewards_bound_values --objective discounted
     """
     from ..testing.counterexample import Search, run
@@ -81,8 +84,12 @@ def counterexample(
     drawn = mdps(objective=words, chain=chain, max_states=max_states, max_actions=max_actions)
     began = perf_counter()
     search = Search()
-    with busy(f"trying {claim}") as say:
-        found = run(search, function, drawn, with_policy, models, seed, say)
+    found = None
+    try:
+        with busy(f"trying {claim}") as say:
+            found = run(search, function, drawn, with_policy, models, seed, say)
+    except KeyboardInterrupt:  # before there was any: what was tried is still worth a word
+        search.interrupted = True
     seconds = perf_counter() - began
     if as_json:
         result: dict[str, Any] = {
@@ -98,6 +105,7 @@ def counterexample(
             "policy": None if found is None or found.pi is None else found.pi.tolist(),
             "tried": search.tried,
             "skipped": search.skipped,
+            "interrupted": search.interrupted,
             "seed": seed,
             "seconds": seconds,
         }
@@ -111,13 +119,15 @@ def counterexample(
             *labelled(
                 "work",
                 f"{count(search.tried, 'model')} tried{skipped}, seed {seed}, in "
-                f"{duration(seconds)}",
+                f"{duration(seconds)}{', interrupted' * search.interrupted}",
                 width(),
             ),
         ]
         write("\n".join(lines))
         if found is not None:
             write_plain(f"\n{found}")  # as it is: code may not be wrapped
+    if search.interrupted:
+        raise typer.Exit(INTERRUPTED)
     if found is not None:
         raise typer.Exit(1)
 

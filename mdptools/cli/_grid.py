@@ -7,34 +7,13 @@ Not here  choosing what to show (`_solution`), pictures that are not text (plots
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from ..arrays import BoolSA, IntArray
-from ..model import MDP
+from ..model import MDP, STAY, Move, cells, directions
 
-Move = tuple[int, int]  # (down, right), each -1, 0 or 1
-
-STAY = (0, 0)
-_WORDS: dict[str, Move] = {
-    "up": (-1, 0),
-    "north": (-1, 0),
-    "n": (-1, 0),
-    "down": (1, 0),
-    "south": (1, 0),
-    "s": (1, 0),
-    "left": (0, -1),
-    "west": (0, -1),
-    "w": (0, -1),
-    "right": (0, 1),
-    "east": (0, 1),
-    "e": (0, 1),
-    "stay": STAY,
-    "wait": STAY,
-    "noop": STAY,
-}
 _NAMES = {(-1, 0): "up", (1, 0): "down", (0, -1): "left", (0, 1): "right", STAY: "stay"}
 
 # Signs: for one move, for two that are both optimal, for more; then what is no move.
@@ -73,7 +52,7 @@ UNICODE = "".join([*_ARROWS.values(), *_CORNERS.values()])
 
 
 def moves(action_names: Sequence[str] | None) -> tuple[Move, ...] | None:
-    """The direction of each action, or None if one of them has none.
+    """The direction of each action, or None if one of them has none, or two the same.
 
     Parameters
     ----------
@@ -91,22 +70,9 @@ def moves(action_names: Sequence[str] | None) -> tuple[Move, ...] | None:
     >>> moves(["left", "pick up the phone"]) is None
     True
     """
-    found = []
-    for name in action_names or ():
-        words = re.findall(r"[a-z]+", name.lower())
-        words = words[words[:1] in (["move"], ["go"]) :]
-        if words and words[0] in ("ne", "nw", "se", "sw"):
-            words[:1] = words[0]
-        steps = [_WORDS.get(word) for word in words]
-        known = [step for step in steps if step is not None]
-        if not known or len(known) < len(steps):
-            return None
-        down, right = (sum(step[axis] for step in known) for axis in (0, 1))
-        # two words are one diagonal: "up left"; "up up" and "up down" mean something else
-        if len(known) > 2 or (len(known) == 2 and not (down and right)):
-            return None
-        found.append((down, right))
-    return tuple(found) if found and len(set(found)) == len(found) else None
+    found = [step for step in directions(action_names) if step is not None]
+    known = found and len(found) == len(action_names or ()) == len(set(found))
+    return tuple(found) if known else None
 
 
 def sign(best: Collection[Move], *, plain: bool, corners: bool) -> str:
@@ -132,52 +98,13 @@ def sign(best: Collection[Move], *, plain: bool, corners: bool) -> str:
     return signs.get(frozenset(best), MANY)
 
 
-def cells(layout: object, n_states: int) -> IntArray | None:
-    """Which state is where: (rows, cols) of states, -1 where there is none.
-
-    Parameters
-    ----------
-    layout : (rows, cols), (S, 2) array, or None
-        As in `MDP`; the first coordinate counts rows from the top, the second columns.
-    n_states : int
-
-    Returns
-    -------
-    array or None
-        None if the layout is no grid: coordinates that are no integers, two states in one cell,
-        or far more cells than states.
-
-    Examples
-    --------
-    >>> cells(np.array([[0, 0], [1, 1], [np.nan, np.nan]]), 3)
-    array([[ 0, -1],
-           [-1,  1]])
-    """
-    if layout is None:
-        return None
-    if isinstance(layout, tuple):
-        return np.arange(n_states).reshape(layout)
-    places = np.asarray(layout, dtype=float)
-    placed = np.flatnonzero(np.isfinite(places).all(axis=1))
-    if not len(placed) or (places[placed] % 1).any():
-        return None
-    lowest = places[placed].min(axis=0)
-    extent = places[placed].max(axis=0) - lowest + 1
-    if extent.prod() > 16 * len(placed) + 100:
-        return None
-    at = (places[placed] - lowest).astype(int)
-    where = np.full(extent.astype(int), -1)
-    where[at[:, 0], at[:, 1]] = placed
-    return where if (where >= 0).sum() == len(placed) else None
-
-
 def draw(where: IntArray, texts: Sequence[str], width: int) -> list[str] | None:
     """The text of each state in its place; None if a line would be longer than ``width``.
 
     Parameters
     ----------
     where : (rows, cols) array
-        From `cells`.
+        From `model.cells`.
     texts : one for each state
     width : int
         Columns.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ModelError
+from ._complete import model_names
 
 if TYPE_CHECKING:
     from ..model import MDP
@@ -21,6 +22,7 @@ Model = Annotated[
     typer.Argument(
         metavar="MODEL",
         show_default=False,
+        autocompletion=model_names,
         help="gym:ID (a Gymnasium environment), example:NAME (a model of mdptools), "
         "py:package.module:function or a file (.npz, .tra, .drn, .MDP, .POMDP); options follow as "
         "in gym:FrozenLake-v1@map_name=8x8.",
@@ -49,6 +51,13 @@ Average = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def load_scipy() -> None:
+    """Load SciPy now, so that seconds that are told later are those of the work."""
+    import scipy.linalg
+    import scipy.sparse.csgraph
+    import scipy.sparse.linalg  # noqa: F401
 
 
 def load(name: str, gamma: float | None, horizon: str | None, average: bool = False) -> MDP:

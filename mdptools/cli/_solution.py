@@ -12,24 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..arrays import BoolSA, FloatS, IntArray
-from ..model import MDP
+from ..certificates import Certificate
+from ..model import MDP, in_words, sizes, start
 from ..planning import Solution
 from ..structure import reachable
 from . import _grid
-from ._text import (
-    aligned,
-    bounded,
-    count,
-    duration,
-    in_flags,
-    labelled,
-    table,
-    upper,
-)
-
-MANY_STATES = 20  # rows of the table
-MARGIN = 2  # columns before tables and pictures
-TALLEST = 50  # rows of a picture
+from ._states import MANY_STATES, MARGIN, TALLEST, grid, indented, numbers, rows
+from ._text import bounded, count, duration, in_flags, labelled, upper
 
 _EVALUATED = "policy evaluated/policies evaluated"
 _SWEEPS = dict.fromkeys(
@@ -58,8 +47,7 @@ def page(
     )
     work = count(solution.sweeps, _SWEEPS.get(solution.method, "sweep"))
     return [
-        *labelled("model", model_line(name, mdp), width),
-        *(line for note in mdp.notes for line in labelled("note", in_flags(note), width)),
+        *heading(name, mdp, width),
         *labelled("J", f"{bounded(solution.J, certificate.bound)}, {start(mdp)}", width),
         "",
         *policy(mdp, solution, width=width, plain=plain),
@@ -72,25 +60,15 @@ def page(
     ]
 
 
+def heading(name: str, mdp: MDP, width: int) -> list[str]:
+    """The first lines of a page: the model, and its notes."""
+    notes = (line for note in mdp.notes for line in labelled("note", in_flags(note), width))
+    return [*labelled("model", model_line(name, mdp), width), *notes]
+
+
 def model_line(name: str, mdp: MDP) -> str:
     """Name, sizes and objective in one line."""
-    objective = {
-        "discounted": f"discounted, gamma {mdp.gamma:.12g}",
-        "finite": f"horizon {mdp.horizon}" + f", gamma {mdp.gamma:.12g}" * (mdp.gamma < 1),
-        "total": "total reward, gamma 1",
-        "average": "average reward",
-    }[mdp.objective]
-    sizes = f"{count(mdp.n_states, 'state')}, {count(mdp.n_actions, 'action')}"
-    return f"{name}: {sizes}; {objective}"
-
-
-def start(mdp: MDP) -> str:
-    """Where an episode starts."""
-    starts = np.flatnonzero(mdp.mu)
-    if len(starts) == 1:
-        return f"from state {mdp.name_of_state(int(starts[0]))}"
-    same = np.ptp(mdp.mu[starts]) < 1e-12
-    return f"the {'' if same else 'weighted '}mean over {len(starts):,} start states"
+    return f"{name}: {sizes(mdp)}"
 
 
 def policy(mdp: MDP, solution: Solution, *, width: int, plain: bool) -> list[str]:
@@ -107,56 +85,19 @@ def policy(mdp: MDP, solution: Solution, *, width: int, plain: bool) -> list[str
     )
     if picture is None or len(picture) > TALLEST:
         lines = _table(mdp, V, best, room)
-        return [*labelled("policy", when, width), *_indented(lines)]
-    values = _values(mdp, V, visited, room)
-    lines = [*labelled("policy", when, width), *_indented(picture)]
-    return lines if values is None else [*lines, "", "values", *_indented(values)]
-
-
-def _values(mdp: MDP, V: FloatS, visited: BoolSA, width: int) -> list[str] | None:
-    where = _grid.cells(mdp.layout, mdp.n_states)
-    if where is None:
-        return None
-    shown = np.where(visited, V, 0.0)
-    for digits in (4, 3):
-        texts = aligned(shown.tolist(), digits)
-        for s in np.flatnonzero(mdp.terminal):
-            texts[s] = "0"
-        for s in np.flatnonzero(~visited):
-            texts[s] = _grid.NEVER
-        drawn = _grid.draw(where, texts, width)
-        if drawn is not None:
-            return drawn
-    return None
+        return [*labelled("policy", when, width), *indented(lines)]
+    values = grid(mdp, V, room, shown=visited)
+    lines = [*labelled("policy", when, width), *indented(picture)]
+    return lines if values is None else [*lines, "", "values", *indented(values)]
 
 
 def _table(mdp: MDP, V: FloatS, best: BoolSA, width: int) -> list[str]:
-    shown = min(mdp.n_states, MANY_STATES)
-    values = aligned(V[:shown].tolist(), 7)
-    head = ["state", "best action", "V"]
-    rows = [[f"{s}", _actions(mdp, best, s), values[s]] for s in range(shown)]
-    if mdp.state_names is not None:
-        for row, state_name in zip([head, *rows], ["name", *mdp.state_names], strict=False):
-            row.insert(1, state_name)
-    lines = table(head, rows, width, right={0, len(head) - 1})
-    if shown < mdp.n_states:
-        lines += ["", f"and {count(mdp.n_states - shown, 'more state')}; --json has them all"]
-    return lines
-
-
-def _actions(mdp: MDP, best: BoolSA, s: int) -> str:
-    if mdp.terminal[s]:
-        return "(terminal)"
-    actions = np.flatnonzero(best[s])
-    n_allowed = int(mdp.allowed[s].sum())
-    if len(actions) == n_allowed > 2:
-        return f"any of the {n_allowed}"
-    words = [f"{a}" if mdp.action_names is None else mdp.action_names[a] for a in actions]
-    return " or ".join(words)
-
-
-def _indented(lines: list[str]) -> list[str]:
-    return [" " * MARGIN + line if line else "" for line in lines]
+    shown = range(min(mdp.n_states, MANY_STATES))
+    columns = {
+        "best action": [in_words(mdp, best, s) for s in shown],
+        "V": numbers(V[: len(shown)].tolist(), 7),
+    }
+    return rows(mdp, columns, width, right={"V"})
 
 
 def as_json(
@@ -186,15 +127,7 @@ def as_json(
         "gain": None if solution.gain is None else solution.gain.tolist(),
         "pi": solution.pi.argmax(axis=-1).tolist(),
         "optimal_actions": _listed(solution.optimal_actions),
-        "certificate": {
-            "bound": certificate.bound,
-            "loss": certificate.loss,
-            "residual": certificate.residual,
-            "theorem": certificate.theorem,
-            "kind": certificate.kind,
-            "lower": None if certificate.lower is None else certificate.lower.tolist(),
-            "upper": None if certificate.upper is None else certificate.upper.tolist(),
-        },
+        "certificate": {**certificate_json(certificate), "loss": certificate.loss},
         "method": solution.method,
         "reason": solution.reason,
         "sweeps": solution.sweeps,
@@ -207,6 +140,18 @@ def _listed(mask: BoolSA | IntArray) -> list[Any]:
     if mask.ndim == 1:
         return np.flatnonzero(mask).tolist()
     return [_listed(part) for part in mask]
+
+
+def certificate_json(certificate: Certificate) -> dict[str, Any]:
+    """What a JSON object says about an error."""
+    return {
+        "bound": certificate.bound,
+        "residual": certificate.residual,
+        "theorem": certificate.theorem,
+        "kind": certificate.kind,
+        "lower": None if certificate.lower is None else certificate.lower.tolist(),
+        "upper": None if certificate.upper is None else certificate.upper.tolist(),
+    }
 
 
 def model_json(name: str, mdp: MDP) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ConvergenceError
-from ._options import AsJson, Average, Debug, Gamma, Horizon, Model, load
+from ._complete import Found, beginning
+from ._options import AsJson, Average, Debug, Gamma, Horizon, Model, load, load_scipy
 from ._terminal import busy, shows, width, write, write_plain
 from ._text import reason
 
@@ -31,13 +32,34 @@ Tol = Annotated[
         "the values.",
     ),
 ]
+PLANNERS = (
+    "average_policy_iteration",
+    "backward_induction",
+    "gauss_seidel_value_iteration",
+    "linear_program",
+    "modified_policy_iteration",
+    "policy_iteration",
+    "prioritized_sweeping",
+    "q_iteration",
+    "relative_value_iteration",
+    "topological_value_iteration",
+    "total_reward",
+    "value_iteration",
+)
+
+
+def _methods(incomplete: str) -> Found:
+    """For shell completion."""
+    return beginning(((name, "") for name in ("auto", *PLANNERS)), incomplete)
+
+
 Method = Annotated[
     str,
     typer.Option(
         "--method",
         metavar="M",
-        help="auto, or a planner: average_policy_iteration, backward_induction, policy_iteration, "
-        "q_iteration, relative_value_iteration, total_reward, value_iteration.",
+        autocompletion=_methods,
+        help=f"auto, or a planner: {', '.join(PLANNERS)}.",
     ),
 ]
 
@@ -59,15 +81,11 @@ def solve(
 
     Example: mdptools solve gym:FrozenLake-v1 --gamma 0.99
     """
-    # SciPy is loaded now, so that the seconds are the planner's.
-    import scipy.linalg
-    import scipy.sparse.csgraph
-    import scipy.sparse.linalg  # noqa: F401
-
     from ..planning import Solution
     from ..planning import solve as best
     from . import _grid, _json, _solution
 
+    load_scipy()
     with busy(f"reading {model}"):
         mdp = load(model, gamma, horizon, average)
     failure: ConvergenceError | None = None

@@ -7,29 +7,35 @@ Not here  what the text says.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
-from ._text import wrap
+from ._text import shorten, wrap
 
 PIPE_CLOSED = 141  # what a shell reports for SIGPIPE
 NARROW, WIDE = 40, 100  # columns
 READ = 0.25  # seconds that a line stands before it changes
-LABEL = r"(?m)^[a-zA-Z]+(?=  |$)"  # what starts a line and stands apart
+REDRAW = 0.1  # seconds between two looks of a bar
+LONGEST = 28  # columns for what is being done
+LABEL = r"(?m)^[a-zA-Z]+\*?(?=  |$)"  # what starts a line and stands apart
 
 
 def width() -> int:
@@ -99,27 +105,66 @@ def busy(what: str) -> Iterator[Callable[[str], object]]:
         yield say
 
 
+class Say(Protocol):
+    """Tells a bar what is being done, and how far it is."""
+
+    def __call__(self, what: str, done: float | None = None, /) -> object:
+        """One more step, or so many as are done by now."""
+
+
 @contextmanager
-def progress(steps: int) -> Iterator[Callable[[str], object]]:
-    """A bar on a terminal, nothing in a pipe; the function that is given tells what comes next."""
+def progress(total: float | None, unit: str = "") -> Iterator[Say]:
+    """A bar on a terminal, with an estimate of the time that is left; nothing in a pipe.
+
+    Parameters
+    ----------
+    total : float or None
+        How much there is to do; None if nobody knows.
+    unit : str
+        What is counted, in the plural, so that the bar shows a rate: "updates".
+
+    Yields
+    ------
+    function
+        Called with a few words, and perhaps with what is done by now; each call without is one step
+        further than the one before, the first is the beginning.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _: None
+        yield lambda what, done=None: None
         return
     with Progress(
-        TextColumn("{task.description:28}"),
-        BarColumn(),
+        TextColumn(f"{{task.description:{LONGEST}}}", markup=False),
+        BarColumn(bar_width=None if unit else 40),
         TaskProgressColumn(),
+        *([_Rate(unit)] if unit else []),
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        expand=True,
     ) as bar:
-        task = bar.add_task("", total=steps)
-        done = -1
+        task = bar.add_task("", total=total)
+        count, shown = -1.0, -math.inf
+        said = ""
 
-        def say(what: str) -> None:
-            nonlocal done
-            done += 1
-            bar.update(task, description=what, completed=done)
+        def say(what: str, done: float | None = None) -> None:
+            nonlocal count, shown, said
+            count = count + 1 if done is None else done
+            if what != said or monotonic() - shown >= REDRAW:
+                shown, said = monotonic(), what
+                bar.update(task, description=shorten(what, LONGEST), completed=count)
 
         yield say
+
+
+class _Rate(ProgressColumn):
+    """So many of what is counted in a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """Nothing until there is something to go by."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.{int(speed < 10)}f} {self._unit}/s")

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from ..model import MDP
-from ..verify import EstimatorRow, GradientReport
-from ._solution import MARGIN, model_json, model_line, start
-from ._text import bounded, count, duration, in_flags, labelled, table, upper
+from ..model import MDP, start
+from ..verify import REPORT_COLUMNS, REPORT_HEAD, GradientReport
+from ._solution import heading, model_json
+from ._states import MARGIN
+from ._text import bounded, count, duration, labelled, table
 
 STEPS = 11  # what `gradient_report` says, at most
-HEAD = ("estimator", "bias", "of |g|", "sd", "for 10 %", "sample", "verdict")
 
 
 def page(
@@ -32,22 +30,20 @@ def page(
 ) -> list[str]:
     """What `mdptools verify` prints."""
     gradient = report.gradient
-    rows = [_cells(row) for row in report.rows]
-    lines = table(HEAD, rows, width - MARGIN, right={1, 2, 3, 4, 5})
+    lines = table(REPORT_HEAD, report.cells(), width - MARGIN, right={1, 2, 3, 4, 5})
     J = bounded(gradient.J, gradient.evaluation.J_certificate.bound)
     norm = bounded(report.norm, gradient.certificate.bound)
     return [
-        *labelled("model", model_line(name, mdp), width),
-        *(line for note in mdp.notes for line in labelled("note", in_flags(note), width)),
+        *heading(name, mdp, width),
         *labelled("policy", policy, width),
         *labelled("J", f"{J}, {start(mdp)}", width),
         *labelled("gradient", f"|g| = {norm}", width),
         "",
         *(" " * MARGIN + line for line in lines),
         "",
-        *labelled("columns", COLUMNS, width),
+        *labelled("columns", REPORT_COLUMNS, width),
         *labelled("critics", f"wrong V is that of {report.wrong_critic}", width),
-        *(line for text in _notes(report) for line in labelled("note", text, width)),
+        *(line for text in report.notes for line in labelled("note", text, width)),
         *labelled(
             "work",
             f"{count(report.n, 'trajectory/trajectories')} of "
@@ -57,81 +53,20 @@ def page(
     ]
 
 
-COLUMNS = (
-    "bias, its share of |g|, and the standard deviation of one trajectory are exact; then "
-    "trajectories for an error of 10 %; how far the mean of the sample is from g, in standard "
-    "errors (about 1 where there is no bias)"
-)
+def page_without_table(name: str, mdp: MDP, policy: str, width: int) -> list[str]:
+    """What stands above verdicts where the built-in estimators are left out."""
+    return [*heading(name, mdp, width), *labelled("policy", policy, width), ""]
 
 
-def _cells(row: EstimatorRow) -> list[str]:
-    needed = "-" if row.needed is None else _number(row.needed)
-    if row.needed == np.inf and row.deviation < np.inf:
-        needed = "never"
-    return [
-        row.name,
-        "0" if row.outcome == "unbiased" else _number(row.bias),
-        "0" if row.outcome == "unbiased" else _share(row.relative_bias),
-        _number(row.deviation),
-        needed,
-        "-" if row.sampled is None else f"{row.sampled:.1f}",
-        row.outcome if row.holds else f"{row.outcome} !",
-    ]
-
-
-def _number(x: float) -> str:
-    if x == np.inf:
-        return "inf"
-    return f"{x:,.0f}" if 1000 <= x < 1e7 else f"{x:.3g}"
-
-
-def _share(x: float | None) -> str:
-    if x is None:
-        return "-"
-    return f"{100 * x:.3g} %" if x < 10 else f"{_number(x)} x"
-
-
-def _notes(report: GradientReport) -> list[str]:
-    notes = []
-    if report.cap_bias is not None:
-        notes.append(
-            f"episodes are cut after {report.cap} steps, and {100 * report.cut:.2g} % of the "
-            f"weight with them. The cut itself biases the gradient by {_number(report.cap_bias)}."
-        )
-    cut = [row.name for row in report.rows if row.cap is not None]
-    if len(cut) == len(report.rows):
-        notes.append(
-            "the exact columns are those of the cut estimators, beside the gradient of as many "
-            "steps."
-        )
-    elif cut:
-        notes.append(
-            f"{' and '.join(cut)}: late steps count as much as early ones, so the exact columns "
-            f"are those of episodes cut after {report.cap} steps, as in the sample."
-        )
-    apart = [row.name for row in report.rows if row.sampled is None and 0 < row.deviation < np.inf]
-    if apart:
-        notes.append(
-            f"{', '.join(apart)}: the exact columns are those of whole episodes; those sampled "
-            f"were cut after {report.cap} steps and say nothing of them."
-        )
-    notes += [f"{row.name}: sd is inf, {row.note}." for row in report.rows if row.note]
-    notes += [
-        f"! {row.name}: theory promises {row.promise}, the recursion says {row.outcome}."
-        for row in report.rows
-        if row.outcome != row.promise
-    ]
-    notes += [
-        f"! {row.name}: the mean of the sample is more than 10 standard errors from the exact mean."
-        for row in report.rows
-        if not row.agrees
-    ]
-    known = report.gradient.certificate.bound
-    if report.norm <= known:
-        notes.append(
-            f"|g| is below its certificate ({upper(known)}): shares of it mean nothing here."
-        )
-    return notes
+def as_json_without_table(name: str, mdp: MDP, policy: str) -> dict[str, Any]:
+    """What a JSON object says first where the built-in estimators are left out."""
+    return {
+        "schema": 1,
+        "command": "verify",
+        "model": model_json(name, mdp),
+        "policy": policy,
+        "rows": [],
+    }
 
 
 def as_json(

@@ -21,6 +21,8 @@ from ._learner import Learner
 from ._least_squares import LeastSquares, fitted_value_iteration, lstd
 from ._lockstep import Lockstep, learn_many
 from ._monte_carlo import every_visit, every_visit_values, first_visit, first_visit_values
+from ._names import in_few as in_few
+from ._names import with_options as with_options
 from ._off_policy import (
     direct_method,
     doubly_robust,

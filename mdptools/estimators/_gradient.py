@@ -123,7 +123,7 @@ def gpomdp(
     gamma : float in [0, 1]
     baseline : None, float, (S,) or (at least T, S) array_like, "batch_mean" or "leave_one_out"
         The words stand for `batch_mean_baseline`, which scales the expectation by 1 - 1/N, and for
-        `leave_one_out_baseline`, which does not.
+        `leave_one_out_baseline`, which does not. What has one row for each trajectory is refused.
     time_discount : float in [0, 1], optional
         c; gamma if omitted.
     off_policy : bool
@@ -165,7 +165,7 @@ def gpomdp(
     elif baseline is None or np.ndim(baseline) == 0:
         b = 0.0 if baseline is None else _one_number(baseline)
     else:
-        b = of_states(batch, baseline, "baseline", batch.n_steps, batch.s[:, :-1])
+        b = state_baseline(batch, family, theta, baseline)
     if off_policy:
         so_far = ratios_so_far(batch, (family, theta))[:, 1:]
         above = backward(so_far * batch.r, gamma) - so_far * b
@@ -323,6 +323,9 @@ def leave_one_out_baseline(trajectories: Trajectories, gamma: float) -> FloatArr
 
 
 _FROM_BATCH = {"batch_mean": batch_mean_baseline, "leave_one_out": leave_one_out_baseline}
+_BY_NAME = (
+    " One that differs from trajectory to trajectory has a name: 'batch_mean' or 'leave_one_out'."
+)
 
 
 def _named(baseline: str) -> Callable[[Trajectories, float], FloatArray]:
@@ -341,6 +344,21 @@ def _one_number(baseline: Any) -> float:
 
 
 # --- for the other files of this room --------------------------------------------------------
+
+
+def state_baseline(
+    trajectories: Trajectories, family: Family, theta: Any, baseline: Any
+) -> FloatArray:
+    """baseline(s_t), (N, T), from (S,) or (at least T, S), with S that of the family."""
+    batch = trajectories
+    b = of_states(batch, baseline, "baseline", batch.n_steps, batch.s[:, :-1], _BY_NAME)
+    n_states, shape = family.probs(theta).shape[-2], np.shape(baseline)
+    if shape[-1] != n_states:
+        raise ModelError(
+            f"baseline has shape {shape}; it must be (S,), or (time, S), for the S = {n_states} "
+            f"states of the policy.{_BY_NAME}"
+        )
+    return b
 
 
 def time_discounts(

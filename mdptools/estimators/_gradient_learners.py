@@ -30,9 +30,16 @@ from ._actor_critic import gae_actor_critic
 from ._bootstrapped import gae
 from ._clipped import clipped_surrogate_gradient
 from ._compatible import sampled_natural_gradient
-from ._gradient import batch_mean_baseline, gpomdp, leave_one_out_baseline, reinforce
-from ._returns import of_states, reward_to_go
-from ._schedules import Schedule, Table, number_at, words
+from ._gradient import (
+    batch_mean_baseline,
+    gpomdp,
+    leave_one_out_baseline,
+    reinforce,
+    state_baseline,
+)
+from ._names import in_few, with_options
+from ._returns import reward_to_go
+from ._schedules import Schedule, Table, number_at
 from ._temporal_difference import return_regression, td
 
 Rows: TypeAlias = Callable[[Trajectories, Family, FloatArray, float], FloatArray]
@@ -154,7 +161,9 @@ class GradientLearner:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"{self._what()}, step {words(self.step_size)}, batch {self.batch}"
+        head = f"{self._what()}, step {in_few(self.step_size)}, batch {self.batch}"
+        named = ["baseline"] if isinstance(self.baseline, str) else []
+        return with_options(head, self, "estimator", "step_size", "batch", "epochs", *named)
 
     @property
     def follows(self) -> str:
@@ -326,7 +335,7 @@ class NaturalGradientLearner(GradientLearner):
             named = batch_mean_baseline if b == "batch_mean" else leave_one_out_baseline
             b = named(batch, gamma)
         elif b is not None and np.ndim(b) > 0:
-            b = of_states(batch, b, "baseline", batch.n_steps, batch.s[:, :-1])
+            b = state_baseline(batch, x.family, x.theta, b)
         above: FloatArray = reward_to_go(batch, gamma) - (0.0 if b is None else b)
         return above
 

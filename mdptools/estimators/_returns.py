@@ -17,6 +17,7 @@ from ..checks import check_count, number_or_nan
 from ..errors import ModelError
 from ..model import MDP
 from ..sampling import Trajectories, rollout
+from ..words import count
 
 
 def discounted_return(trajectories: Trajectories, gamma: float) -> FloatArray:
@@ -214,14 +215,25 @@ def backward(r: FloatArray, factor: float) -> FloatArray:
 
 
 def of_states(
-    trajectories: Trajectories, x: Any, name: str, n_times: int, states: Any
+    trajectories: Trajectories, x: Any, name: str, n_times: int, states: Any, cure: str = ""
 ) -> FloatArray:
-    """x(s_t), from x (S,) or (time, S), at ``states`` (N, n_times)."""
+    """x(s_t), from x (S,) or (time, S), at ``states`` (N, n_times).
+
+    What has a row for each trajectory is refused, with ``cure``: it would be read by time.
+    """
     table = as_floats(x, name)
     if table.ndim not in (1, 2) or (table.ndim == 2 and len(table) < n_times):
         raise ModelError(
             f"{name} has shape {table.shape}; it must be (S,), or (time, S) with at least "
-            f"{n_times} times."
+            f"{count(n_times, 'time')}.{cure}"
+        )
+    n, n_steps = trajectories.n, trajectories.n_steps
+    # (T, S) and (T+1, S) are what a horizon has; a longer one that looks like this is not used
+    if table.ndim == 2 and len(table) == n > n_steps + 1 and table.shape[1] in (n_steps, n_times):
+        raise ModelError(
+            f"{name} has shape {table.shape}, one row for each of the {n} trajectories of "
+            f"{count(n_steps, 'step')}; it must be (S,), or (time, S) with at least "
+            f"{count(n_times, 'time')}.{cure} If its rows are times: {name}[:{n_times}]."
         )
     largest = int(trajectories.s.max(initial=0))
     if largest >= table.shape[-1]:

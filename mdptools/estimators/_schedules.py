@@ -58,6 +58,9 @@ class Power:
         """The k-th number, k = 1, 2, ..."""
         return float(self.scale / k**self.exponent)
 
+    def __str__(self) -> str:
+        return f"{self.scale:g}/k^{self.exponent:g}"
+
 
 @dataclass(frozen=True, slots=True)
 class Linear:
@@ -94,6 +97,9 @@ class Linear:
         done = min((k - 1) / self.steps, 1.0)
         return float(self.start + (self.end - self.start) * done)
 
+    def __str__(self) -> str:
+        return f"{self.start:g} to {self.end:g} in {self.steps}"
+
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
@@ -129,6 +135,10 @@ class Exponential:
     def __call__(self, k: int) -> float:
         """The k-th number, k = 1, 2, ..."""
         return float(max(self.start * self.rate ** (k - 1), self.end))
+
+    def __str__(self) -> str:
+        lowest = f" >= {self.end:g}" if self.end else ""
+        return f"{self.start:g} * {self.rate:g}^(k-1){lowest}"
 
 
 # --- for the other files of this room --------------------------------------------------------
@@ -168,15 +178,6 @@ def number_at(schedule: Any, k: int, name: str, *, most: float = np.inf) -> floa
     """The k-th number of a schedule."""
     number = schedule(k) if callable(schedule) else schedule
     return Table(number, name, most=most).up_to(1)[1]
-
-
-def words(schedule: Any) -> str:
-    """A schedule in a few letters, for names."""
-    if not callable(schedule):
-        return f"{schedule:g}"
-    if isinstance(schedule, Power):
-        return f"{schedule.scale:g}/k^{schedule.exponent:g}"
-    return type(schedule).__name__.lower()
 
 
 def _check_number(

@@ -23,7 +23,8 @@ from ..sampling import Simulator
 from ._control import METHODS, Method
 from ._exploration import Planner, check_planner, optimistic_model
 from ._interaction import Experience, begin, interact
-from ._schedules import BY_VISITS, Schedule, Table, words
+from ._names import in_few, with_options
+from ._schedules import BY_VISITS, Schedule, Table
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class ControlLearner:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"{self.method.replace('_', ' ')}, step {words(self.step_size)}"
+        head = f"{self.method.replace('_', ' ')}, step {in_few(self.step_size)}"
+        return with_options(head, self, "method", "step_size")
 
     def start(self, mdp: MDP, rng: Any) -> Experience:
         """Before the first step; nothing is drawn."""
@@ -213,7 +215,7 @@ class RMaxLearner:
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"R-max, known after {self.m}"
+        return with_options(f"R-max, known after {self.m}", self, "planner", "m")
 
     def start(self, mdp: MDP, rng: Any) -> Knowledge:
         """Knowing nothing; nothing is drawn."""

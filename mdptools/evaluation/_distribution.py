@@ -19,10 +19,11 @@ from ..arrays import EPS, FloatArray, FloatS
 from ..certificates import Certificate
 from ..checks import number_or_nan
 from ..errors import ModelError
+from ..markup import Shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReturnDistribution:
+class ReturnDistribution(Shown):
     """The law of the return: atoms in ascending order, and how far each can be off.
 
     Attributes

@@ -7,6 +7,7 @@ Not here  finding the numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,12 @@ from ..arrays import FloatS, FloatSA, readonly
 from ..bellman import advantage
 from ..certificates import Certificate
 from ..errors import ModelError
+from ..markup import Html, Shown, facts, table
+from ..words import bounded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
+class Evaluation(Shown):
     """Values and visits of one policy, and how wrong each can be.
 
     On a finite horizon, time is the first axis of everything. For average reward V is the bias, the
@@ -62,6 +65,27 @@ class Evaluation:
     visits_certificate: Certificate
     gain: FloatS | None = None
     gain_certificate: Certificate | None = None
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: J with its proof, and each state with its value and its visits."""
+        yield facts(
+            [
+                ("J", bounded(self.J, self.J_certificate.bound)),
+                ("V", self.certificate),
+                ("theorem", self.certificate.theorem),
+                ("visits", self.visits_certificate),
+                ("gain", self.gain),
+            ]
+        )
+        timed = self.Q.ndim == 3
+        V, visits = (self.V[0], self.visits.sum(axis=0)) if timed else (self.V, self.visits)
+        yield table(
+            ["state", "V", "visits"],
+            ([s, float(V[s]), float(visits[s])] for s in range(len(V))),
+            caption="V at the first step, visits in all" if timed else "",
+            total=len(V),
+            what="state",
+        )
 
     @property
     def A(self) -> FloatSA:

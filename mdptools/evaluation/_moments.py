@@ -18,6 +18,7 @@ from ..arrays import FloatArray, FloatS, FloatSA, readonly
 from ..certificates import Certificate
 from ..checks import check_count, check_served
 from ..errors import ModelError
+from ..markup import Shown
 from ..model import MDP
 from ..policies import check_policy
 from ._moment_equations import MomentEquations
@@ -33,7 +34,7 @@ HIGHEST = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReturnMoments:
+class ReturnMoments(Shown):
     """Moments of the return G of one policy, and how wrong each can be.
 
     On a finite horizon, time is the first axis of V, Q and of each moment. Tuples are indexed by

@@ -18,6 +18,7 @@ from .. import kernel
 from ..arrays import FloatArray, as_floats, readonly
 from ..checks import check_model
 from ..errors import ModelError
+from ..markup import Shown
 from ..model import MDP
 from ..policies import Family, check_policy
 from ._policy import policy_gradient
@@ -28,7 +29,7 @@ AT_ONCE = 2**21
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VectorField:
+class VectorField(Shown):
     """J and a gradient at the points of a grid; rows go along y, columns along x, as in pictures.
 
     Attributes
@@ -40,6 +41,8 @@ class VectorField:
         The components of the field.
     natural : bool
         Whether it is the natural gradient.
+    plane : (origin, u, v) or None
+        ``theta = origin + x u + y v``; None if x and y are the parameters themselves.
     """
 
     x: FloatArray
@@ -48,6 +51,7 @@ class VectorField:
     dx: FloatArray
     dy: FloatArray
     natural: bool
+    plane: tuple[FloatArray, FloatArray, FloatArray] | None = None
 
 
 def vector_field(
@@ -121,7 +125,8 @@ def vector_field(
     shape = (len(up), len(across))
     parts = (J, slopes[:, 0], slopes[:, 1])
     J, dx, dy = (readonly(np.ascontiguousarray(part).reshape(shape)) for part in parts)
-    return VectorField(readonly(across), readonly(up), J, dx, dy, natural)
+    given = None if plane is None else (readonly(origin), readonly(u), readonly(v))
+    return VectorField(readonly(across), readonly(up), J, dx, dy, natural, given)
 
 
 def _plane(family: Family, plane: Any) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -18,6 +18,7 @@ import numpy as np
 from ..arrays import FloatArray, FloatS, FloatSA, readonly
 from ..checks import check_model
 from ..evaluation import evaluate
+from ..markup import Shown
 from ..model import MDP
 from ..policies import Family, check_policy
 from ._direct import check_finite
@@ -26,7 +27,7 @@ from ._tangent import ratio
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fisher:
+class Fisher(Shown):
     """The Fisher information matrix at one theta, as products or as a matrix.
 
     Attributes

@@ -7,6 +7,7 @@ Not here  the formulas.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +15,12 @@ import numpy as np
 from ..arrays import FloatArray
 from ..certificates import Certificate
 from ..evaluation import Evaluation
+from ..markup import Html, Shown, facts, table
+from ..words import bounded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Gradient:
+class Gradient(Shown):
     """A derivative of J.
 
     Attributes
@@ -36,6 +39,24 @@ class Gradient:
     value: FloatArray
     certificate: Certificate
     evaluation: Evaluation
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: J and the derivative, with what bounds the errors."""
+        known = self.evaluation.J_certificate
+        yield facts(
+            [
+                ("J", bounded(self.J, known.bound)),
+                ("sum of errors", self.certificate),
+                ("proved not to be 0", self.is_nonzero),
+                ("value", None if self.value.ndim == 2 else self.value),
+            ]
+        )
+        if self.value.ndim == 2:
+            yield table(
+                ["state", *(f"action {a}" for a in range(self.value.shape[1]))],
+                ([s, *row.tolist()] for s, row in enumerate(self.value)),
+                total=len(self.value),
+            )
 
     @property
     def J(self) -> float:

@@ -23,6 +23,7 @@ from ..bellman import expect_actions
 from ..checks import check_served, number_or_nan
 from ..errors import ModelError
 from ..evaluation import evaluate
+from ..markup import Shown
 from ..model import MDP
 from ..policies import check_policy
 from ._direct import check_finite
@@ -40,7 +41,7 @@ class PerformanceDifference(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ImprovementBound:
+class ImprovementBound(Shown):
     """What J(new) - J(pi) is at least.
 
     Attributes

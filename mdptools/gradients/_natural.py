@@ -17,6 +17,7 @@ import numpy as np
 from ..arrays import FloatArray, FloatSA, readonly
 from ..checks import number_or_nan
 from ..errors import ModelError
+from ..markup import Shown
 from ..model import MDP
 from ..policies import Family, Softmax, SoftmaxAt, Timed
 from ._fisher import Fisher, state_weights, weighted_scores
@@ -28,7 +29,7 @@ METHODS = ("advantage", "regression", "pinv")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class NaturalGradient:
+class NaturalGradient(Shown):
     """The direction F^+ dJ/dtheta.
 
     Attributes

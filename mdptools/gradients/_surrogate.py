@@ -20,6 +20,7 @@ from ..bellman import expect_actions
 from ..checks import check_model, number_or_nan
 from ..errors import ModelError
 from ..evaluation import Evaluation, evaluate
+from ..markup import Shown
 from ..model import MDP
 from ..policies import Family, check_policy
 from ._average import check_one_class
@@ -31,7 +32,7 @@ KINDS = ("old||new", "new||old")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Surrogate:
+class Surrogate(Shown):
     """What is known around a policy without evaluating another one.
 
     New policies are (S, A), or (H, S, A) if the model has a horizon. ``kind`` of a divergence is

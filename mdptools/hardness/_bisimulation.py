@@ -18,11 +18,12 @@ import numpy as np
 from .. import kernel
 from ..arrays import FloatArray, IntArray, readonly
 from ..checks import check_model
+from ..markup import Shown
 from ..model import MDP
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Quotient:
+class Quotient(Shown):
     """A model whose states are classes of states that are alike.
 
     Attributes

@@ -20,6 +20,7 @@ from ..arrays import IntArray
 from ..checks import check_model
 from ..errors import ConvergenceError, ModelError
 from ..evaluation import evaluate
+from ..markup import Html, Shown, listed
 from ..model import MDP
 from ..planning import solve
 from ..policies import uniform_policy
@@ -41,7 +42,7 @@ RARE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Description:
+class Description(Shown):
     """A model in words.
 
     Attributes
@@ -58,6 +59,10 @@ class Description:
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: the sentences."""
+        yield listed(self.sentences)
 
 
 def describe(mdp: MDP) -> Description:
@@ -225,9 +230,10 @@ def _rewards(mdp: MDP, facts: dict[str, Any]) -> Iterator[str]:
     if mdp.reward_std is not None:
         facts["reward_std_max"] = float(mdp.reward_std.max())
         yield f"Rewards are noisy, with a standard deviation of up to {mdp.reward_std.max():g}."
-    law = mdp.branches
-    arrivals = np.unique(law.row * mdp.n_states + law.next_state)
-    facts["several_rewards"] = len(arrivals) < len(law.row)
+    facts["several_rewards"] = False
+    if mdp.law is not None:
+        arrivals = np.sort(mdp.law.row * mdp.n_states + mdp.law.next_state)
+        facts["several_rewards"] = bool((arrivals[1:] == arrivals[:-1]).any())
     if facts["several_rewards"]:
         yield "A step can pay different rewards on the way to the same state."
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -27,6 +28,7 @@ from .. import kernel
 from ..arrays import BoolArray, FloatArray, IntArray, readonly
 from ..checks import check_count, check_model, number_or_nan
 from ..errors import ModelError
+from ..markup import Html, Shown, table
 from ..model import MDP
 from ..planning import policy_iteration
 from ._polynomials import Poly, Root, compare, roots_in_unit, sign, trimmed, without_multiplicity
@@ -38,7 +40,7 @@ _WIDTH = Fraction(1, 2**60)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DiscountSensitivity:
+class DiscountSensitivity(Shown):
     """The optimal policy as a function of the discount.
 
     Attributes
@@ -87,6 +89,19 @@ class DiscountSensitivity:
             raise ModelError(f"gamma is {gamma!r:.80}; it must be in [0, 1).")
         exact = Fraction(gamma)
         return sum(low < exact for low, _ in self.brackets)
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: a row for each interval."""
+        ends = [0.0, *self.breakpoints.tolist(), 1.0]
+        yield table(
+            ["gamma from", "to", "actions of an optimal policy"],
+            (
+                [low, high, " ".join(map(str, actions))]
+                for low, high, actions in zip(ends, ends[1:], self.policies, strict=False)
+            ),
+            total=len(self.policies),
+            what="interval",
+        )
 
     def __str__(self) -> str:
         ends = [0.0, *self.breakpoints.tolist(), 1.0]

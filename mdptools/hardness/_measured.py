@@ -14,10 +14,11 @@ import numpy as np
 
 from ..arrays import readonly
 from ..certificates import Certificate
+from ..markup import Shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class Measured(Shown):
     """A number or an array, with its certificate.
 
     Attributes

@@ -17,13 +17,14 @@ from ..arrays import FloatArray, IntArray, readonly
 from ..checks import check_served
 from ..errors import ModelError
 from ..evaluation import evaluate
+from ..markup import Shown
 from ..model import MDP
 
 MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ValuePolytope:
+class ValuePolytope(Shown):
     """The set of value functions of a model, drawn by its corners and edges.
 
     Attributes
@@ -39,6 +40,9 @@ class ValuePolytope:
     edges : (m, 2) array of int
         Pairs of policies that differ in one state. The values of all policies between two such lie
         on the straight line between their values, and the boundary of the set is made of these.
+    names : tuple of n str
+        Of the policies: their actions by name, or by number, "(left, right)".
+    state_names : tuple of 2 str
     """
 
     states: IntArray
@@ -46,6 +50,8 @@ class ValuePolytope:
     V: FloatArray
     bound: float
     edges: IntArray
+    names: tuple[str, ...]
+    state_names: tuple[str, ...]
 
 
 def value_polytope(mdp: MDP) -> ValuePolytope:
@@ -98,6 +104,16 @@ def value_polytope(mdp: MDP) -> ValuePolytope:
         bound = max(bound, found.certificate.bound)
     differ = (policies[:, None] != policies).sum(axis=2) == 1
     edges = np.argwhere(np.triu(differ))
+    state_names, action_names = (
+        known or tuple(map(str, range(n)))
+        for known, n in zip((mdp.state_names, mdp.action_names), mdp.allowed.shape, strict=True)
+    )
     return ValuePolytope(
-        readonly(states), readonly(policies), readonly(np.array(V)), bound, readonly(edges)
+        states=readonly(states),
+        policies=readonly(policies),
+        V=readonly(np.array(V)),
+        bound=bound,
+        edges=readonly(edges),
+        names=tuple(f"({action_names[a]}, {action_names[b]})" for a, b in policies.tolist()),
+        state_names=tuple(state_names[s] for s in states.tolist()),
     )

@@ -24,6 +24,7 @@ from ._layouts import (
 )
 from ._names import find_function as find_function
 from ._names import load_model
+from ._names import read_options as read_options
 from ._networkx import from_networkx, to_networkx
 from ._npz import load, save
 from ._transitions import CountedModel, from_transitions

@@ -90,7 +90,7 @@ def load_model(
         form, rest = "file", subject
     elif not (colon and rest) or form not in ("gym", "example", "py"):
         raise ModelError(f"{name!r:.80} is no name of a model. {_FORMS}")
-    options = _read_options(tail, name) if at else {}
+    options = read_options(tail, name) if at else {}
     objective: dict[str, Any] = {
         key: value
         for key, value in zip(_OBJECTIVE, (gamma, horizon, average or None), strict=True)
@@ -181,8 +181,8 @@ def find_function(path: str) -> Callable[..., Any]:
         if error.name is None or not f"{where}.".startswith(f"{error.name}."):
             raise  # the module is there, and misses another one
         raise ModelError(
-            f"py:{path}: there is no module {error.name!r} on Python's path. A file in this "
-            f"directory is found with PYTHONPATH=. before the command."
+            f"py:{path}: there is no module {error.name!r} on Python's path. On the command line "
+            f"this directory is part of it: give the name of a file without its .py."
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
@@ -207,8 +207,8 @@ def _call(path: str, options: dict[str, Any]) -> MDP:
     return mdp
 
 
-def _read_options(text: str, name: str) -> dict[str, Any]:
-    """``n=6,slip=0.2`` as a dictionary."""
+def read_options(text: str, name: str) -> dict[str, Any]:
+    """``n=6,slip=0.2`` as a dictionary; ``name`` is the whole, for messages."""
     options: dict[str, Any] = {}
     for part in text.split(","):
         key, equals, value = part.partition("=")

@@ -147,6 +147,7 @@ def branches(P: Kernel) -> tuple[IntArray, IntArray, FloatArray]:
     Parameters
     ----------
     P : kernel
+        Or the rows of some of its states, `of_rows`.
 
     Returns
     -------
@@ -154,7 +155,7 @@ def branches(P: Kernel) -> tuple[IntArray, IntArray, FloatArray]:
     probability : (nnz,) array
     """
     if isinstance(P, np.ndarray):
-        flat = P.reshape(-1, P.shape[0])
+        flat = P.reshape(-1, P.shape[2])
         row, successor = np.nonzero(flat)
         return row, successor, flat[row, successor]
     row = np.repeat(np.arange(P.shape[0]), np.diff(P.indptr))

@@ -25,10 +25,11 @@ from ..arrays import (
     readonly,
 )
 from ..errors import ModelError
+from ..markup import Shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RewardLaw:
+class RewardLaw(Shown):
     """What can follow each pair (s, a): branches (s', r, p), pair after pair.
 
     Two branches may share a successor and differ in the reward.

@@ -8,7 +8,7 @@ Not here  what follows from it: structure, values, optima.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 from .. import kernel
 from ..arrays import EPS, FloatArray, IntArray, readonly
 from ..errors import ModelError
+from ..markup import Html, Shown
 from . import _door, _forms, _outcomes, _text
 from ._law import RewardLaw, law_in_order
 
@@ -38,7 +39,7 @@ class Facts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class MDP:
+class MDP(Shown):
     """A Markov decision process with finitely many states and actions, and its objective.
 
     Parameters
@@ -215,6 +216,10 @@ class MDP:
 
     def __repr__(self) -> str:
         return _text.short(self)
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: sizes, objective, and the first pairs with what they lead to."""
+        return _text.shown(self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """The repr for IPython and Hypothesis, which would print fields, and arrays shortened."""

@@ -1,24 +1,29 @@
 """A model as text: a short line, or code that makes it again.
 
 Takes     an MDP.
-Gives     str.
+Gives     str; HTML for notebooks.
 Not here  results as text (report), files (interop).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import kernel
+from ..arrays import BoolSA, FloatArray, IntArray
 from ..checks import check_model
+from ..markup import ROWS, Html, facts, table
+from ..words import count
 from . import _door
 
 if TYPE_CHECKING:
     from ._mdp import MDP
 
 SHORT_ABOVE = 8  # states
+SUCCESSORS = 4  # of one pair that are shown
 
 
 def short(mdp: MDP) -> str:
@@ -117,3 +122,94 @@ def _terminal(mdp: MDP) -> str:
     if np.array_equal(found, mdp.terminal):
         return ""
     return f"terminal={np.flatnonzero(mdp.terminal).tolist()}"
+
+
+def sizes(mdp: MDP) -> str:
+    """Sizes and objective in a line: "16 states, 4 actions; discounted, gamma 0.99"."""
+    objective = {
+        "discounted": f"discounted, gamma {mdp.gamma:.12g}",
+        "finite": f"horizon {mdp.horizon}" + f", gamma {mdp.gamma:.12g}" * (mdp.gamma < 1),
+        "total": "total reward, gamma 1",
+        "average": "average reward",
+    }[mdp.objective]
+    return f"{count(mdp.n_states, 'state')}, {count(mdp.n_actions, 'action')}; {objective}"
+
+
+def in_words(mdp: MDP, marked: BoolSA, s: int) -> str:
+    """The actions that are marked in a state: "left or right", "any of the 4", "(terminal)"."""
+    if mdp.terminal[s]:
+        return "(terminal)"
+    actions = np.flatnonzero(marked[s])
+    n_allowed = int(mdp.allowed[s].sum())
+    if len(actions) == n_allowed > 2:
+        return f"any of the {n_allowed}"
+    words = [f"{a}" if mdp.action_names is None else mdp.action_names[a] for a in actions]
+    return " or ".join(words)
+
+
+def start(mdp: MDP) -> str:
+    """Where an episode starts: "from state 0"."""
+    starts = np.flatnonzero(mdp.mu)
+    if len(starts) == 1:
+        return f"from state {mdp.name_of_state(int(starts[0]))}"
+    same = np.ptp(mdp.mu[starts]) < 1e-12
+    return f"the {'' if same else 'weighted '}mean over {len(starts):,} start states"
+
+
+def shown(mdp: MDP) -> Iterator[Html]:
+    """What a notebook shows of a model."""
+    ends, starts = np.flatnonzero(mdp.terminal), np.flatnonzero(mdp.mu)
+    yield facts(
+        [
+            ("model", sizes(mdp)),
+            ("starts in", _some_states(mdp, starts)),
+            ("terminal", _some_states(mdp, ends)),
+            ("refused", count(refused, "pair") if (refused := int((~mdp.allowed).sum())) else ""),
+            *(("note", note) for note in mdp.notes),
+        ]
+    )
+    yield pairs(mdp, ROWS)
+
+
+def pairs(mdp: MDP, most: int) -> Html:
+    """A table of the first pairs: what they pay, and where they lead."""
+    # a few rows of P alone: the whole of it may be large
+    some = np.arange(min(mdp.n_states, max(1, most // mdp.n_actions)))
+    rows = (some[:, None] * mdp.n_actions + np.arange(mdp.n_actions)).reshape(-1)
+    part = kernel.of_rows(kernel.take(mdp.P, rows), mdp.n_actions)
+    row, successor, prob = kernel.branches(part)
+    return table(
+        ["state", "action", "reward", "leads to"],
+        (
+            [
+                mdp.name_of_state(s),
+                mdp.name_of_action(a),
+                float(mdp.R[s, a]),
+                _successors(mdp, successor[at], prob[at]),
+            ]
+            for s, a in np.argwhere(mdp.allowed[some]).tolist()
+            for at in [row == s * mdp.n_actions + a]
+        ),
+        most=most,
+        total=int(mdp.allowed.sum()),
+        what="pair",
+    )
+
+
+def _some_states(mdp: MDP, states: IntArray) -> str:
+    """The names of a few states, and how many more there are."""
+    if len(states) == mdp.n_states:
+        return "all states"
+    some = ", ".join(mdp.name_of_state(int(s)) for s in states[:SUCCESSORS])
+    more = len(states) - SUCCESSORS
+    return some + (f" and {count(more, 'more state')}" if more > 0 else "")
+
+
+def _successors(mdp: MDP, states: IntArray, prob: FloatArray) -> str:
+    """Where a pair leads: "0.9: 3, 0.1: 4"."""
+    some = ", ".join(
+        f"{p:.4g}: {mdp.name_of_state(int(s))}"
+        for s, p in zip(states[:SUCCESSORS], prob[:SUCCESSORS], strict=True)
+    )
+    more = len(states) - SUCCESSORS
+    return some + (f" and {more} more" if more > 0 else "")

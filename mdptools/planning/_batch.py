@@ -17,6 +17,7 @@ from .. import kernel
 from ..arrays import EPS, FloatArray, IntArray, as_floats, readonly
 from ..checks import check_count, check_tol
 from ..errors import ConvergenceError, ModelError
+from ..markup import Shown
 from ._solution import RELATIVE_TOL
 
 CHUNK = 2**19  # numbers of P that are worked on together: they stay in the cache
@@ -24,7 +25,7 @@ WARM_UP = 2  # backups before the first policy is evaluated
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BatchSolution:
+class BatchSolution(Shown):
     """The optima of N models.
 
     Attributes

@@ -128,7 +128,8 @@ class JoinedTask:
         if self.n:
             goals[self.rows] = np.minimum.reduceat(nearest[self.rows], self.first)[self.owner]
         nearer = reached & (distance[successor] == goals[row])
-        chance = np.bincount(row[nearer], prob[nearer], minlength=mdp.allowed.size)
+        chance = np.zeros(mdp.allowed.size)
+        np.add.at(chance, row[nearer], prob[nearer])
         chosen = self.best(chance[self.rows])
         return np.where(self.rests, REST, chosen)
 

@@ -12,7 +12,7 @@ sum: the probabilities that were meant. "stored" takes the numbers as they are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
@@ -24,9 +24,11 @@ from ..arrays import FloatArray, FloatSA, IntArray, readonly
 from ..certificates import Certificate
 from ..checks import check_count, check_served, check_tol
 from ..errors import ConvergenceError, ModelError
+from ..markup import Html, Shown, facts, table
 from ..model import MDP
 from ..policies import check_policy
 from ..structure import recurrent_classes
+from ..words import number
 from ._infinite import Ends, find_ends
 from ._policy_iteration import policy_iteration
 from ._solution import ASKED, Solution, one_hot, within
@@ -43,7 +45,7 @@ EXACT = "exact rational arithmetic; the error is that of rounding the result to 
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ExactSolution:
+class ExactSolution(Shown):
     """Values as exact fractions. On a finite horizon, time is the first axis of everything.
 
     Attributes
@@ -71,6 +73,22 @@ class ExactSolution:
     J: Fraction
     rows: Rows
     sweeps: int
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: J and each value as a fraction and as a float."""
+        yield facts([("J", f"{self.J}, about {number(float(self.J))}"), ("rows", self.rows)])
+        timed = isinstance(self.V[0], tuple)
+        V, best = (self.V[0], self.optimal_actions[0]) if timed else (self.V, self.optimal_actions)
+        yield table(
+            ["state", "optimal actions", "V", "about"],
+            (
+                [s, [a for a, it_is in enumerate(best[s]) if it_is], str(x), float(x)]
+                for s, x in enumerate(V)
+            ),
+            caption="at the first step" if timed else "",
+            total=len(V),
+            what="state",
+        )
 
     def to_solution(self, *, tol: float | None = None) -> Solution:
         """Round to floats, with a bound that is the largest rounding.
@@ -422,15 +440,15 @@ def _values(model: _Exact, pi: FloatSA, weights: list[list[tuple[int, Fraction]]
             if (mdp.R[members] != 0)[pi[members] > 0].any():
                 raise _never_ends(mdp, members)
     states = np.flatnonzero(kept).tolist()
-    number = {s: i for i, s in enumerate(states)}
+    number_of = {s: i for i, s in enumerate(states)}
     chain = model.chain(weights)
     matrix, right = [], []
     for s in states:
         row = [Fraction(0)] * (len(states) + 1)
-        row[number[s]] = Fraction(1)
+        row[number_of[s]] = Fraction(1)
         for t, p in chain[s].items():
-            if t in number:
-                row[number[t]] -= model.gamma * p
+            if t in number_of:
+                row[number_of[t]] -= model.gamma * p
         row[-1] = sum((w * model.R[s][a] for a, w in weights[s]), Fraction(0))
         parts, _ = _over_one(row)  # both sides times the same number
         matrix.append(parts[:-1])

@@ -7,6 +7,7 @@ Not here  the planners.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +16,13 @@ from .. import kernel
 from ..arrays import BoolSA, FloatArray, FloatS, FloatSA, IntArray, readonly
 from ..certificates import Certificate
 from ..errors import ConvergenceError
+from ..markup import Html, Shown, facts, table
 from ..model import MDP
+from ..words import bounded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Solution:
+class Solution(Shown):
     """The optimum of a model. On a finite horizon, time is the first axis of everything.
 
     For average reward the optimum is the gain: ``certificate``, ``J = mu @ gain`` and
@@ -64,6 +67,28 @@ class Solution:
     sweeps: int
     history: FloatArray | None = None
     gain: FloatS | None = None
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: J with its proof, and each state with its optimal actions."""
+        yield facts(
+            [
+                ("J", bounded(self.J, self.certificate.bound)),
+                ("certificate", self.certificate),
+                ("theorem", self.certificate.theorem),
+                ("method", f"{self.method}, because {self.reason}"),
+                ("gain", self.gain),
+            ]
+        )
+        V, best, timed = self.V, self.optimal_actions, self.optimal_actions.ndim == 3
+        if timed:
+            V, best = V[0], best[0]
+        yield table(
+            ["state", "optimal actions", "V"],
+            ([s, np.flatnonzero(best[s]), float(V[s])] for s in range(len(V))),
+            caption="at the first step" if timed else "",
+            total=len(V),
+            what="state",
+        )
 
 
 RELATIVE_TOL = 1e-9

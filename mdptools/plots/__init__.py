@@ -6,7 +6,28 @@ Source    colours: Okabe and Ito (2008), "Color universal design".
 Not here  any number that is not already in what is drawn; whole pages (report).
 """
 
+from ._discounts import discounts
+from ._estimators import estimators
+from ._grid_world import grid_world
 from ._learning import learning
+from ._polytope import polytope
+from ._simplex import simplex
 from ._study import study
+from ._table import table
+from ._transition_graph import transition_graph
+from ._vector_field import vector_field
+from ._wealth import wealth
 
-__all__ = ["learning", "study"]
+__all__ = [
+    "discounts",
+    "estimators",
+    "grid_world",
+    "learning",
+    "polytope",
+    "simplex",
+    "study",
+    "table",
+    "transition_graph",
+    "vector_field",
+    "wealth",
+]

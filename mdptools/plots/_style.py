@@ -9,7 +9,7 @@ Not here  the pictures (`_study`, ...).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import MissingExtraError, ModelError
 
@@ -32,6 +32,7 @@ DASHES: dict[str, Any] = {
 }
 """By how much a bound has to know."""
 
+Layout = Literal["constrained", "compressed"]
 SIZE = (6.0, 3.8)  # inches
 IN_A_ROW = 5  # names
 NEAR = 0.045  # of the height of the axes: a line of small text
@@ -51,7 +52,9 @@ def marker(i: int) -> str:
     return MARKERS[i % len(MARKERS)]
 
 
-def new_axes(ax: Any = None, *, size: tuple[float, float] = SIZE) -> Axes:
+def new_axes(
+    ax: Any = None, *, size: tuple[float, float] = SIZE, layout: Layout = "constrained"
+) -> Axes:
     """The axes that were given, or those of a new figure.
 
     Parameters
@@ -59,6 +62,8 @@ def new_axes(ax: Any = None, *, size: tuple[float, float] = SIZE) -> Axes:
     ax : matplotlib.axes.Axes, optional
     size : (width, height), inches
         Of the new figure.
+    layout : {"constrained", "compressed"}
+        The second for axes of a fixed shape.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def new_axes(ax: Any = None, *, size: tuple[float, float] = SIZE) -> Axes:
         return ax
     from matplotlib import pyplot as plt
 
-    made: Axes = plt.subplots(figsize=size, layout="constrained")[1]
+    made: Axes = plt.subplots(figsize=size, layout=layout)[1]
     return made
 
 

@@ -8,7 +8,7 @@ Not here  drawing them (`_rollout`), their probabilities (`_log_prob`).
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,12 +16,13 @@ import numpy as np
 
 from ..arrays import BoolArray, FloatArray, IntArray, as_floats, readonly
 from ..errors import ModelError
+from ..markup import Html, Shown, facts, table
 
 _PER_STEP = ("a", "r", "mask", "logp", "o")  # (N, T); s is (N, T+1), the others (N,)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
-class Trajectories:
+class Trajectories(Shown):
     """N episodes of at most T steps; the shorter ones are padded.
 
     Behind the end of an episode ``s`` repeats its last state, ``a``, ``r`` and ``logp`` are 0 and
@@ -150,6 +151,26 @@ class Trajectories:
             f"<Trajectories: {self.n} of up to {self.n_steps} steps, {self.n_transitions} in all; "
             f"{np.count_nonzero(self.terminated)} terminated, "
             f"{np.count_nonzero(self.truncated)} truncated>"
+        )
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: how many there are, and the first of them."""
+        yield facts(
+            [
+                ("trajectories", self.n),
+                ("steps", f"{self.n_transitions:,} in all, up to {self.n_steps:,} in one"),
+                ("terminated", int(np.count_nonzero(self.terminated))),
+                ("truncated", int(np.count_nonzero(self.truncated))),
+            ]
+        )
+        yield table(
+            ["trajectory", "steps", "sum of rewards", "states"],
+            (
+                [i, length, float(self.r[i, :length].sum()), self.s[i, : length + 1]]
+                for i, length in enumerate(self.lengths.tolist())
+            ),
+            total=self.n,
+            what="trajectory/trajectories",
         )
 
     # -- parts and sums ----------------------------------------------------------------------

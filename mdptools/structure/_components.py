@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import BoolSA, IntArray, IntS
+from ..markup import Shown
 from ._graphs import chosen_pairs, edges, from_edges, groups, strong_labels
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # eq=False: `==` on arrays has no single answer
-class EndComponent:
+class EndComponent(Shown):
     """States, and pairs of them that never leave them and join each to each other.
 
     Examples

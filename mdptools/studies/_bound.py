@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..arrays import FloatArray, FloatS, readonly
 from ..errors import ModelError
+from ..markup import Shown
 from ._assumptions import ASSUMPTIONS
 from ._trace import Trace
 
@@ -25,7 +26,7 @@ SLACK = 1e-9  # relative: round-off of the bound itself
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bound:
+class Bound(Shown):
     """One inequality, evaluated along a trace: ``actual[t] <= values[t]``.
 
     Attributes

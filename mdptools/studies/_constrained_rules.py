@@ -17,6 +17,7 @@ import numpy as np
 from ..arrays import FloatArray, FloatS, FloatSA
 from ..checks import check_count
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..model import MDP
 from ._dual import Dual
@@ -91,7 +92,8 @@ class ConstrainedSurrogate(TableRule):
         """What a report calls it."""
         what = "surrogate" if self.objective == "surrogate" else "J"
         most = "" if self.constraint == "mean" else "the largest "
-        return f"constrained {what}, radius {self.radius:g} of {most}KL({self.kl})"
+        head = f"constrained {what}, radius {self.radius:g} of {most}KL({self.kl})"
+        return with_options(head, self, "radius", "kl", "constraint", "objective")
 
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """The next logits.

@@ -17,12 +17,13 @@ import numpy as np
 from ..arrays import FloatArray
 from ..checks import number_or_nan
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..gradients import log_barrier, regularised_gradient
 from ..model import MDP
 from ..policies import Softmax, Timed
 from ._family_rule import FamilyRule, finite_or_refused, gradient_at
-from ._line_search import LineSearch, stationary_step
+from ._line_search import LineSearch, stationary_step, words_for_search
 from ._steps import StepSize, check_step, most_actions, smoothness, step_at, words_for
 
 
@@ -78,11 +79,10 @@ class GradientAscent(FamilyRule):
         if self.step_size is None:
             words = "step 1/beta"
         elif isinstance(self.step_size, LineSearch):
-            words = "line search"
+            words = words_for_search(self.step_size)
         else:
             words = words_for(self.step_size)
-        more = [f", {key} {x:g}" for key in ("tau", "barrier") if (x := getattr(self, key))]
-        return f"gradient ascent, {words}{''.join(more)}"
+        return with_options(f"gradient ascent, {words}", self, "step_size")
 
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """The step of theta; None for a line search.

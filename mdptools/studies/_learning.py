@@ -8,6 +8,7 @@ Not here  running (`_learn`), pictures (plots).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,12 @@ import numpy as np
 from ..arrays import FloatArray, FloatSA, IntArray, readonly
 from ..errors import ModelError
 from ..estimators import Learner
+from ..markup import Html, Shown, listed
 from ..model import MDP
 
 
 @dataclass(frozen=True, eq=False)
-class Learning:
+class Learning(Shown):
     """A learner's runs, one for each seed: n seeds, T iterations.
 
     Attributes
@@ -152,6 +154,10 @@ class Learning:
         if self.gradients is None or self.estimates is None:
             raise ModelError(f"{self.name} estimates no gradient.")
         return self.gradients, self.estimates
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: what `str` says."""
+        yield listed(str(self).splitlines())
 
     def __str__(self) -> str:
         n, T = self.seeds, self.iterations

@@ -64,7 +64,7 @@ def learning_steps(
     >>> learner = GradientLearner("reinforce", batch=8, max_steps=50)
     >>> found = learning_steps(mdp, learner, iterations=40, seeds=3, rng=0)
     >>> [one.name for one in found][0]
-    'REINFORCE, step 0.05, batch 8'
+    'REINFORCE, step 0.05, batch 8, max_steps 50'
     """
     several = [replace(learner, step_size=size) for size in step_sizes]
     return tuple(learn(mdp, one, iterations, rng=rng, seeds=seeds) for one in several)

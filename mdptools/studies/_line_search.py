@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..arrays import EPS
+from ..estimators import with_options
 from ._steps import check_size
 
 
@@ -29,6 +30,11 @@ class LineSearch:
 
     def __post_init__(self) -> None:
         check_size(self.longest, "longest")
+
+
+def words_for_search(search: LineSearch) -> str:
+    """A line search in a few characters, for names of rules."""
+    return with_options("line search", search)
 
 
 def stationary_step(

@@ -19,6 +19,7 @@ from ..arrays import FloatArray, FloatS, FloatSA, as_floats, readonly
 from ..bellman import best_actions, expect_actions
 from ..checks import check_served
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation, evaluate
 from ..model import MDP
 from ..policies import check_policy, deterministic_policy
@@ -177,7 +178,8 @@ class LinearTD(LinearRule):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"expected semi-gradient TD({self.lam:g}), {words_for(self.step_size)}"
+        head = f"expected semi-gradient TD({self.lam:g}), {words_for(self.step_size)}"
+        return with_options(head, self, "phi", "pi", "lam", "step_size")
 
     def policy(self, mdp: MDP, x: Any) -> FloatSA:
         """The policy that is evaluated."""
@@ -241,7 +243,8 @@ class LinearSarsa(LinearRule):
     def name(self) -> str:
         """What a report calls it."""
         greedy = "" if self.epsilon is None else f", epsilon {self.epsilon:g}"
-        return f"expected semi-gradient SARSA, {words_for(self.step_size)}{greedy}"
+        head = f"expected semi-gradient SARSA, {words_for(self.step_size)}{greedy}"
+        return with_options(head, self, "phi", "pi", "epsilon", "step_size")
 
     def policy(self, mdp: MDP, x: Any) -> FloatSA:
         """pi, or the epsilon-greedy policy of phi w."""
@@ -283,7 +286,8 @@ class LinearQLearning(LinearRule):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"expected semi-gradient Q-learning, {words_for(self.step_size)}"
+        head = f"expected semi-gradient Q-learning, {words_for(self.step_size)}"
+        return with_options(head, self, "phi", "weights", "step_size")
 
     def policy(self, mdp: MDP, x: Any) -> FloatSA:
         """The greedy policy of phi w."""

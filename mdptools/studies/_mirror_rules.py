@@ -16,6 +16,7 @@ import numpy as np
 
 from ..arrays import FloatArray, FloatSA, as_floats, readonly
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..gradients import regularised_evaluation
 from ..model import MDP
@@ -86,8 +87,8 @@ class MirrorDescent(PolicyRule):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        entropy = f", tau {self.tau:g}" if self.tau else ""
-        return f"mirror descent ({self.divergence}), {words_for(self.step_size)}{entropy}"
+        head = f"mirror descent ({self.divergence}), {words_for(self.step_size)}"
+        return with_options(head, self, "divergence", "step_size")
 
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """The step in policy space; None if it is adaptive."""

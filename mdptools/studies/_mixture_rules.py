@@ -17,11 +17,12 @@ from ..arrays import FloatArray, FloatSA, as_floats, readonly
 from ..bellman import expect_actions
 from ..checks import check_served, number_or_nan
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation, evaluate
 from ..model import MDP
 from ..policies import check_policy, uniform_policy
 from ._family_rule import flow
-from ._line_search import LineSearch, stationary_step
+from ._line_search import LineSearch, stationary_step, words_for_search
 from ._rule import PolicyRule, evaluated
 from ._tables import gaps, greedy_set, table_shape, told_apart
 
@@ -72,12 +73,15 @@ class ConservativePolicyIteration(PolicyRule):
     def name(self) -> str:
         """What a report calls it."""
         if self.weight is None:
-            words = "guaranteed weight"
+            head = "conservative policy iteration, guaranteed weight"
         elif isinstance(self.weight, LineSearch):
-            words = "line search"
+            head = f"conservative policy iteration, {words_for_search(self.weight)}"
+        elif self.weight == 1:  # nothing of the old policy is left
+            head = "policy iteration with ties shared out"
         else:
-            words = f"weight {self.weight:g}"
-        return f"conservative policy iteration, {words}"
+            head = f"conservative policy iteration, weight {self.weight:g}"
+        head += "" if self.error is None else ", Q in error"
+        return with_options(head, self, "weight", "error")
 
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """The weight, if it is a number."""

@@ -18,6 +18,7 @@ from ..arrays import FloatArray, FloatSA
 from ..bellman import advantage, expect_actions
 from ..checks import number_or_nan
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..gradients import natural_gradient, regularised_evaluation
 from ..model import MDP
@@ -76,8 +77,8 @@ class NaturalPolicyGradient(FamilyRule):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        entropy = f", tau {self.tau:g}" if self.tau else ""
-        return f"natural policy gradient, {words_for(self.step_size)}{entropy}"
+        head = f"natural policy gradient, {words_for(self.step_size)}"
+        return with_options(head, self, "step_size")
 
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """The step of theta."""
@@ -161,7 +162,8 @@ class MultiplicativeWeights(TableRule):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"multiplicative weights with {self.use}, {words_for(self.step_size)}"
+        head = f"multiplicative weights with {self.use}, {words_for(self.step_size)}"
+        return with_options(head, self, "use", "step_size")
 
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """The step, as of theta."""
@@ -222,7 +224,7 @@ class SoftPolicyIteration(TableRule):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"soft policy iteration, tau {self.tau:g}"
+        return with_options("soft policy iteration", self)
 
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """The next logits.

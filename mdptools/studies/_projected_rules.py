@@ -16,6 +16,7 @@ import numpy as np
 from ..arrays import FloatArray, FloatSA, readonly
 from ..checks import check_served
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..model import MDP
 from ..policies import check_policy, uniform_policy
@@ -61,7 +62,7 @@ class ProjectedGradient(PolicyRule):
     def name(self) -> str:
         """What a report calls it."""
         words = "step 1/L" if self.step_size is None else words_for(self.step_size)
-        return f"projected gradient ascent, {words}"
+        return with_options(f"projected gradient ascent, {words}", self, "step_size")
 
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """The step of pi.

@@ -17,6 +17,7 @@ import numpy as np
 from ..arrays import FloatArray, FloatSA, readonly
 from ..checks import check_count
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..gradients import Surrogate, surrogate
 from ..model import MDP
@@ -69,10 +70,11 @@ class ProximalPolicy(FamilyRule):
     def name(self) -> str:
         """What a report calls it."""
         stop = "" if self.stop_kl is None else f", until KL {self.stop_kl:g}"
-        return (
+        head = (
             f"clipped surrogate, epsilon {self.epsilon:g}, {self.inner_steps} steps of "
             f"{self.step_size:g}{stop}"
         )
+        return with_options(head, self, "epsilon", "inner_steps", "step_size", "stop_kl")
 
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """The size of the inner steps."""
@@ -165,10 +167,12 @@ class ProximalPenalty(FamilyRule):
         """What a report calls it."""
         aim = "" if self.target is None else f" for KL {self.target:g}"
         stop = "" if self.stop_kl is None else f", until KL {self.stop_kl:g}"
-        return (
+        head = (
             f"penalised surrogate, beta {self.penalty:g}{aim}, {self.inner_steps} steps of "
             f"{self.step_size:g}{stop}"
         )
+        said = ("penalty", "target", "inner_steps", "step_size", "stop_kl")
+        return with_options(head, self, *said)
 
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """The size of the inner steps."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..arrays import FloatArray, as_floats, readonly
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..gradients import natural_gradient
 from ..model import MDP
@@ -150,7 +151,8 @@ class RestrictedGradient(FamilyRule):
     def name(self) -> str:
         """What a report calls it."""
         metric = self.metric if isinstance(self.metric, str) else "given"
-        return f"restricted gradient, metric {metric}, radius {self.radius:g}"
+        head = f"restricted gradient, metric {metric}, radius {self.radius:g}"
+        return with_options(head, self, "metric", "radius")
 
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """The next theta.

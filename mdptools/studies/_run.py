@@ -47,6 +47,7 @@ def run_study(
         Of any objective. Total reward: where V* is finite. Average reward: where the largest gain
         is the same from every start; rules of policies.
     rules : Rule, or a list of them
+        Runs go by their names; a name that has been there gets a number, as in "... (2)".
     steps : int
         How many updates each rule makes.
     measure : (S,) array_like, optional
@@ -99,8 +100,8 @@ def run_study(
         raise ModelError("truth is that of another model: use truth(mdp).")
     law = found.check_measure(measure)
     runs = []
-    for rule in several:
-        run = _run(found, rule, steps, law, callback)
+    for rule, name in zip(several, _distinct([rule.name for rule in several]), strict=True):
+        run = _run(found, rule, name, steps, law, callback)
         runs.append(run)
         if run.stopped:
             break
@@ -148,8 +149,22 @@ def finite_trace(mdp: MDP, rule: Rule, steps: int) -> Trace:
     return run_study(mdp, rule, steps)[0].trace
 
 
+def _distinct(names: list[str]) -> list[str]:
+    """The names, the second and later ones of a kind numbered: tables of numbers have no names."""
+    told: list[str] = []
+    for name in names:
+        times = names[: len(told)].count(name)
+        told.append(f"{name} ({times + 1})" if times else name)
+    return told
+
+
 def _run(
-    truth: Truth, rule: Rule, steps: int, law: FloatArray, callback: Callable[..., object] | None
+    truth: Truth,
+    rule: Rule,
+    name: str,
+    steps: int,
+    law: FloatArray,
+    callback: Callable[..., object] | None,
 ) -> Run:
     """One rule, until it is done or stopped."""
     mdp = truth.mdp
@@ -163,11 +178,11 @@ def _run(
             policies.append(pi)
             sizes.append(size)
             if callback is not None:
-                callback(StudyStep(rule.name, t + 1, steps, pi, perf_counter() - began))
+                callback(StudyStep(name, t + 1, steps, pi, perf_counter() - began))
     except STOPPED as signal:
         done = min(len(iterates), len(policies), len(sizes) + 1)
         iterates, policies, sizes = iterates[:done], policies[:done], sizes[: done - 1]
-        stopped = who_stopped(signal, rule.name, done - 1, steps)
+        stopped = who_stopped(signal, name, done - 1, steps)
     seconds = perf_counter() - began
     made = describe(rule, mdp)
     xs = np.array(iterates, dtype=float)
@@ -181,7 +196,7 @@ def _run(
     values = None
     if rule.kind == "value":
         values = readonly(np.stack([rule.values(mdp, one) for one in iterates]))
-    return Run(rule.name, trace, law, values, seconds, stopped)
+    return Run(name, trace, law, values, seconds, stopped)
 
 
 def _steps(mdp: MDP, rule: Rule, x: Any, steps: int) -> Iterator[tuple[Any, FloatSA, float]]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..checks import check_model, check_served, number_or_nan
 from ..errors import ModelError
+from ..estimators import in_few
 from ..model import MDP
 
 
@@ -129,7 +130,7 @@ def words_for(step: Any) -> str:
         return f"step {step.first:g} * {growth}^t"
     if isinstance(step, Adaptive):
         return f"adaptive step {step.error:g}"
-    return "scheduled step" if callable(step) else f"step {float(step):g}"
+    return f"step {in_few(step)}"
 
 
 def scale_of(mdp: MDP) -> float:

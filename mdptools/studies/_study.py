@@ -9,16 +9,19 @@ Not here  running (`_run`), pictures (plots).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray, FloatS, readonly
+from ..arrays import FloatArray, FloatS, plain, readonly
 from ..errors import ModelError
+from ..markup import Html, Shown, listed, table, tag
 from ._catalogue import Bound, bounds
 from ._objectives import best_return
+from ._tables import DEEPEST
 from ._trace import Trace, norm_each
 from ._truth import Truth
 
@@ -27,7 +30,7 @@ PROMISES = ("D5", "F0", "F9", "D4", "D4f", "B1", "B1m", "B4")
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(Shown):
     """One rule on one model, step by step; index t is after t updates.
 
     Attributes
@@ -163,7 +166,7 @@ class Run:
 
         0 if the run ended at the optimum itself; nan if it is too short.
         """
-        if self.updates and self.log_gap[-1] == -np.inf:
+        if self.updates and self.log_gap[-1] <= DEEPEST:
             return 0.0
         slope = self._slope(self.trace.t.astype(float))
         return math.exp(slope) if not math.isnan(slope) else slope
@@ -176,9 +179,21 @@ class Run:
     def _slope(self, x: FloatArray) -> float:
         start = max(1, 2 * self.updates // 3)
         y = self.log_gap[start:]
-        if len(y) < 3 or not np.isfinite(y).all():
+        if len(y) < 3 or not (np.isfinite(y) & (y > DEEPEST)).all():
             return float("nan")
         return float(np.polyfit(x[start:], y, 1)[0])
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: what happened, and each bound with how much it leaves."""
+        yield tag("p", self.text().partition("\n")[0])
+        yield table(
+            ["bound", "kind", "on", "median bound / actual", "violated at"],
+            [
+                [held.name, held.kind, held.quantity, held.median_looseness, held.first_violation]
+                for held in self.bounds
+            ],
+            what="bound",
+        )
 
     def text(self) -> str:
         """A paragraph: what happened, what was promised."""
@@ -234,7 +249,7 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class Study(Shown):
     """What exact iterations did on one model, and what theorems promised.
 
     Attributes
@@ -271,15 +286,38 @@ class Study:
         """Every bound that is violated, with the name of the rule."""
         return [(run.name, held) for run in self.runs for held in run.violated]
 
-    def __str__(self) -> str:
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: the model in a line, and a row for each rule."""
+        yield listed([line for line in (self._head(), self.truth.warning, self.stopped) if line])
+        yield table(
+            ["rule", "updates", "gap at the start", "at the end", "rate a step", "bounds violated"],
+            [
+                [
+                    run.name,
+                    run.updates,
+                    float(run.gap[0]),
+                    float(run.gap[-1]),
+                    run.local_rate,
+                    f"{len(run.violated)} of {len(run.bounds)}",
+                ]
+                for run in self.runs
+            ],
+            what="rule",
+        )
+
+    def _head(self) -> str:
+        """The model and its constants, in a line."""
         truth, H = self.truth, self.truth.mdp.horizon
-        head = (
+        return (
             f"S={truth.n_live} A={truth.n_choices} {'' if H is None else f'H={H} '}"
             f"gamma={truth.gamma:g} R={truth.reward_range:.4g} beta#={truth.smoothness:.4g}; "
             f"J* {best_return(truth):.6g}, trivial bound {truth.trivial:.4g}, "
             f"floor {truth.floor:.2g}"
         )
-        lines = [head]
+
+    def __str__(self) -> str:
+        truth = self.truth
+        lines = [self._head()]
         lines += [f"warning: {truth.warning}"] if truth.warning else []
         lines += [self.stopped] if self.stopped else []
         return "\n".join([*lines, *(run.text() for run in self.runs)])
@@ -333,21 +371,3 @@ def _bound_to_json(held: Bound) -> dict[str, Any]:
         "median_looseness": held.median_looseness,
         "vacuous_until": held.vacuous_until,
     }
-
-
-def plain(x: Any) -> Any:
-    """What ``json.dumps(..., allow_nan=False)`` takes: nan is None, infinities are strings."""
-    match x:
-        case np.ndarray():
-            return plain(x.tolist())
-        case np.generic():
-            return plain(x.item())
-        case float() if math.isnan(x):
-            return None
-        case float() if math.isinf(x):
-            return "inf" if x > 0 else "-inf"
-        case dict():
-            return {str(key): plain(item) for key, item in x.items()}
-        case list() | tuple():
-            return [plain(item) for item in x]
-    return x

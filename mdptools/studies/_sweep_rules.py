@@ -18,6 +18,7 @@ from ..arrays import FloatArray, FloatS, FloatSA, as_floats, readonly
 from ..bellman import backup, best_actions, expect_actions
 from ..checks import check_count, check_served, check_values
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..model import MDP
 from ..policies import check_policy, deterministic_policy
@@ -71,7 +72,7 @@ class ValueIteration(_Sweep):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return "value iteration"
+        return with_options("value iteration", self)
 
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """One backup of all states.
@@ -113,7 +114,7 @@ class ModifiedPolicyIteration(_Sweep):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"modified policy iteration, {self.backups} backups"
+        return with_options(f"modified policy iteration, {self.backups} backups", self, "backups")
 
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """A greedy policy, and m backups with it.
@@ -154,7 +155,7 @@ class QIteration(PairRule):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return "Q-iteration"
+        return with_options("Q-iteration", self)
 
     def step_size_at(self, mdp: MDP, t: int) -> float | None:
         """None: a sweep has no step size."""
@@ -204,7 +205,8 @@ class PolicyIteration(PolicyRule):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return "policy iteration" if self.error is None else "policy iteration, Q in error"
+        head = "policy iteration" if self.error is None else "policy iteration, Q in error"
+        return with_options(head, self, "error")
 
     def start(self, mdp: MDP) -> FloatArray:
         """The first policy.

@@ -16,12 +16,15 @@ import numpy as np
 from ..arrays import FloatArray
 from ..checks import check_count
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..gradients import Fisher, Surrogate, natural_gradient
 from ..model import MDP
+from ..policies import Timed
 from ._family_rule import FamilyRule, finite_or_refused
 from ._restricted_rules import scaled
 from ._steps import check_size
+from ._trace import log_of
 
 KINDS = ("old||new", "new||old")
 
@@ -51,7 +54,9 @@ class TrustRegion(FamilyRule):
     The first try is ``sqrt(2 radius / g.x) x`` with ``x = F^+ g``, whose KL is the radius to second
     order. A step is accepted if its mean KL is at most the radius and its surrogate
     ``sum_s visits(s) sum_a pi' A`` is > 0; J itself may fall. The mean is over ``(1 - gamma)
-    visits`` if discounted, over visits otherwise (`Surrogate`).
+    visits`` if discounted, over visits otherwise (`Surrogate`). Near the top steps grow like ``1 /
+    sqrt(gap)``, and soon probabilities underflow: there the KL is that of the logarithms, where
+    the family knows them.
     """
 
     radius: float = 0.01
@@ -69,7 +74,8 @@ class TrustRegion(FamilyRule):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"trust region, radius {self.radius:g} of KL({self.kl})"
+        head = f"trust region, radius {self.radius:g} of KL({self.kl})"
+        return with_options(head, self, "radius", "kl")
 
     def step(self, mdp: MDP, x: Any, t: int = 0, *, found: Evaluation | None = None) -> FloatArray:
         """The next theta.
@@ -103,10 +109,33 @@ class TrustRegion(FamilyRule):
             theta = x + move
             if np.isfinite(theta).all():
                 new = family.probs(theta)
-                if here.gain(new) > 0 and here.mean_kl(new, self.kl) <= self.radius:
+                if here.gain(new) > 0 and self._moved_by(here, family, x, theta) <= self.radius:
                     return finite_or_refused(theta, self.name)
             move = move / 2
         return finite_or_refused(np.array(x, dtype=np.float64), self.name)
+
+    def _moved_by(self, here: Surrogate, family: Any, x: Any, theta: FloatArray) -> float:
+        """The mean KL, nats; finite where nothing but float64 takes a probability for 0."""
+        KL = here.mean_kl(family.probs(theta), self.kl)
+        if KL < np.inf:
+            return KL
+        known = _logs(family, x), _logs(family, theta)
+        p, q = known if self.kl == KINDS[0] else known[::-1]
+        P, Q = np.exp(p), np.exp(q)
+        with np.errstate(invalid="ignore"):  # -inf less -inf where an action is refused
+            terms = np.where(P > 0, P * (p - q) - P + Q, Q)
+        divergence = np.maximum(terms, 0.0).sum(axis=-1)
+        return float((here.weights * divergence)[here.weights > 0].sum())
+
+
+def _logs(family: Any, theta: Any) -> FloatArray:
+    """log pi (S, A) or (H, S, A), below 1e-308 where the family has it; -inf where pi is 0."""
+    if isinstance(family, Timed):
+        return np.stack([_logs(family.family, each) for each in np.asarray(theta)])
+    if hasattr(family, "log_probs"):
+        logs: FloatArray = family.log_probs(theta)
+        return logs
+    return log_of(family.probs(theta))
 
 
 def check_kl(kl: Any) -> None:

@@ -8,8 +8,8 @@ Not here  experiments with policies (`_experiments`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,10 +56,25 @@ def sweeps(mdp: MDP, steps: int = 60) -> Study:
     )
 
 
-def q_learning_schedules(mdp: MDP, steps: int = 300) -> Study:
-    """Expected Q-learning with steps 1/2, 1/(k+1), 1/(1 + (1-gamma) k) and k^-0.6.
+@dataclass(frozen=True, slots=True)
+class _Decay:
+    """1 / (1 + rate k)^exponent, k the number of steps done."""
 
-    The products of H6 are right to a factor of about 2; with 1/(k+1) the error crawls like
+    rate: float = 1.0
+    exponent: float = 1.0
+
+    def __call__(self, k: int) -> float:
+        return float(1 / (1 + self.rate * k) ** self.exponent)
+
+    def __str__(self) -> str:
+        rate = "" if self.rate == 1 else f"{self.rate:g} "
+        return f"1/(1 + {rate}k)" + ("" if self.exponent == 1 else f"^{self.exponent:g}")
+
+
+def q_learning_schedules(mdp: MDP, steps: int = 300) -> Study:
+    """Expected Q-learning with steps 1/2, 1/(1+k), 1/(1 + (1-gamma) k) and 1/(1+k)^0.6.
+
+    The products of H6 are right to a factor of about 2; with 1/(1+k) the error crawls like
     k^-(1-gamma).
 
     Parameters
@@ -79,12 +94,10 @@ def q_learning_schedules(mdp: MDP, steps: int = 300) -> Study:
     >>> study = q_learning_schedules(garnet(4, 2, 2, gamma=0.9, rng=0), 100)
     >>> study.violated, bool(study[1].value_error[-1] > study[2].value_error[-1])
     ([], True)
+    >>> [run.name.partition(", ")[2] for run in study.runs]
+    ['step 0.5', 'step 1/(1 + k)', 'step 1/(1 + 0.1 k)', 'step 1/(1 + k)^0.6']
     """
-
-    def rescaled(k: int) -> float:
-        return float(1 / (1 + (1 - mdp.gamma) * k))
-
-    schedules = (0.5, lambda k: 1 / (k + 1), rescaled, lambda k: math.pow(k + 1, -0.6))
+    schedules = (0.5, _Decay(), _Decay(rate=1 - mdp.gamma), _Decay(exponent=0.6))
     return run_study(mdp, [QLearning(step) for step in schedules], steps)
 
 

@@ -20,6 +20,7 @@ from ..arrays import FloatArray, FloatS, FloatSA, readonly
 from ..bellman import backup, best_actions, expect_actions
 from ..checks import check_count, check_values
 from ..errors import ModelError
+from ..estimators import with_options
 from ..evaluation import Evaluation
 from ..model import MDP
 from ..policies import check_policy, deterministic_policy
@@ -161,7 +162,8 @@ class TemporalDifference(_Learner):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"expected TD({self.lam:g}), {words_for(self.step_size)}"
+        head = f"expected TD({self.lam:g}), {words_for(self.step_size)}"
+        return with_options(head, self, "pi", "lam", "step_size")
 
     def start(self, mdp: MDP) -> FloatArray:
         """V0, or zeros; 0 on terminal states."""
@@ -238,8 +240,8 @@ class Sarsa(_PairLearner):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        greedy = "" if self.epsilon is None else f", epsilon {self.epsilon:g}"
-        return f"expected SARSA, {words_for(self.step_size)}{greedy}"
+        head = f"expected SARSA, {words_for(self.step_size)}"
+        return with_options(head, self, "pi", "step_size")
 
     def _followed(self, mdp: MDP, Q: FloatSA) -> FloatSA:
         """pi, or the epsilon-greedy policy of Q."""
@@ -272,7 +274,7 @@ class QLearning(_PairLearner):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"expected Q-learning, {words_for(self.step_size)}"
+        return with_options(f"expected Q-learning, {words_for(self.step_size)}", self, "step_size")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -311,7 +313,8 @@ class TargetTable(_Learner):
     @property
     def name(self) -> str:
         """What a report calls it."""
-        return f"target table every {self.every}, {words_for(self.step_size)}"
+        head = f"target table every {self.every}, {words_for(self.step_size)}"
+        return with_options(head, self, "every", "step_size")
 
     def start(self, mdp: MDP) -> FloatArray:
         """Q0, or zeros, twice; -inf at refused pairs."""

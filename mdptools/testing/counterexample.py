@@ -69,6 +69,7 @@ class Search:
     refusal: str = ""  # why the first skipped model was refused
     kind: str = ""  # the first failure; only its like are failures when it is made smaller
     best: Counterexample | None = None
+    interrupted: bool = False
 
 
 def find_counterexample(
@@ -193,6 +194,7 @@ def run(
             "random numbers of its own, nor remember what it has seen."
         ) from error
     except KeyboardInterrupt:
+        search.interrupted = True
         if search.best is None:
             raise
     return search.best

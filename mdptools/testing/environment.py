@@ -9,7 +9,7 @@ Not here  playing (`_played`), reading a model out of an environment (interop).
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ import numpy as np
 
 from ..checks import check_count, check_model, check_rng, number_or_nan
 from ..errors import ModelError
+from ..markup import Html, Shown, listed
 from ..model import MDP
 from ..verify import LEDGER
 from ._played import Book, Difference, Play, StateOf
@@ -28,7 +29,7 @@ FIRST, GROWTH = 1000, 1.5  # steps until the first look, and by how many times m
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class EnvironmentVerdict:
+class EnvironmentVerdict(Shown):
     """What was found about an environment. It has no truth value: ask for ``outcome``.
 
     Attributes
@@ -67,6 +68,10 @@ class EnvironmentVerdict:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict is neither true nor false: compare its outcome with a word.")
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: what `str` says."""
+        yield listed(str(self).splitlines())
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f", seed {self.seed}"

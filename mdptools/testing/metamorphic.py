@@ -36,6 +36,7 @@ from ..transforms import (
 from .strategies import mdps, policies
 
 Relation: TypeAlias = Callable[[MDP, int], tuple[MDP, Answers]]
+"""A function (model, seed) that gives another model and what its answers say of the first."""
 
 __all__ = ["RELATIONS", "Relation", "assert_metamorphic"]
 

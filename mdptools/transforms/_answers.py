@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import FloatArray, FloatS, IntArray, IntS, readonly
 from ..errors import ModelError
+from ..markup import Shown
 
 STATEMENTS = ("V", "J", "visits", "gradient", "advantage", "optimum")
 """What can be preserved, each in the sense of the method of that name; "optimum": `Answers.V` maps
@@ -22,7 +23,7 @@ V* to V* as well, and optimal policies to optimal policies."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class Answers(Shown):
     """What a transform does to answers. S, A are the old sizes, S', A' the new ones.
 
     A policy pi of the old model is ``policy(pi)`` in the new one, and acts as the old policy

@@ -22,11 +22,13 @@ from ._perturbation import perturbation_bias
 from ._ratio import ratio_mean, ratio_moments
 from ._registers import register_estimator, register_moments
 from ._report import EstimatorRow, GradientReport, gradient_report
+from ._report_words import REPORT_COLUMNS as REPORT_COLUMNS
+from ._report_words import REPORT_HEAD as REPORT_HEAD
 from ._reward_to_go import reward_to_go_moments
 from ._tape import enumerate_program, program_moments
 from ._targets import TARGETS
 from ._truncation import TruncationBias, truncation_bias
-from ._verdict import Evidence, Hypothesis, Verdict, Witness
+from ._verdict import Evidence, Hypothesis, Verdict, WealthHistory, Witness
 from ._visits import visit_moments
 from ._whole_return import whole_return_moments
 
@@ -41,6 +43,7 @@ __all__ = [
     "Registers",
     "TruncationBias",
     "Verdict",
+    "WealthHistory",
     "Witness",
     "additive_moments",
     "batch_moments",

@@ -59,7 +59,8 @@ def check_estimator(
     ----------
     estimator : function
         See ``style``. It returns one row for each trajectory: an array (N, D) or (N, *shape of the
-        target), of NumPy, torch or JAX, or a dict of arrays.
+        target), of NumPy, torch or JAX, or a dict of arrays. For a flat target (D,) a row may have
+        any shape of D numbers.
     mdp : MDP, optional
         With a horizon, or without: then trajectories may be cut after ``horizon`` steps. Samplers
         can do without.
@@ -82,7 +83,8 @@ def check_estimator(
     batch : int
         For estimators of a whole batch, such as one that subtracts the mean of the batch: it is
         called with so many independent trajectories at a time (exact: for every tuple of them),
-        and its rows (or its one row) are averaged. What the batches share is then in the mean.
+        and its rows are averaged, or it returns one: (1, D), (D,) or the target's shape. What the
+        trajectories of a batch share is then in the mean. Their ``weight`` is None on all routes.
     alpha, beta : float
         Chances of a wrong "biased", and of a wrong "unbiased within tol".
     tol : float

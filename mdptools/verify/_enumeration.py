@@ -136,7 +136,9 @@ def exact_moments(
     ----------
     estimator : function Trajectories -> (N, ...) array
         One row for each trajectory. With ``batch`` > 1 it is called with one batch at a time, and
-        returns a row for each of its trajectories, which are averaged, or one row.
+        returns a row for each of its trajectories, (batch, ...), which are averaged, or one row,
+        (1, ...), or a number. A flat answer of ``batch`` numbers might be either and is refused.
+        Such a batch has no ``weight``, as one that was drawn.
     mdp, policy, horizon
         As for `enumerate_trajectories`.
     behaviour : pi, or (family, theta), optional
@@ -158,8 +160,8 @@ def exact_moments(
     Raises
     ------
     ModelError
-        As `enumerate_trajectories`; if the estimator returns another number of rows, numbers that
-        are not finite, or another answer when it is asked again.
+        As `enumerate_trajectories`; if the estimator returns another number of rows, what might be
+        one row or several, numbers that are not finite, or another answer when it is asked again.
 
     Notes
     -----

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import FloatArray
+from ..markup import Shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moments:
+class Moments(Shown):
     """The law of an estimator's row, as far as its first two moments.
 
     Attributes

@@ -21,11 +21,14 @@ from ..checks import check_count, check_rng, check_served
 from ..estimators import actor_critic, gpomdp, reinforce
 from ..evaluation import evaluate
 from ..gradients import Gradient, policy_gradient
+from ..markup import Html, Shown, facts, listed, table
 from ..model import MDP
 from ..policies import Family, split_policy, uniform_policy
 from ..sampling import Trajectories, rollout
 from ..structure import is_proper
+from ..words import bounded
 from ._moments import Moments
+from ._report_words import REPORT_COLUMNS, REPORT_HEAD, cells, notes
 from ._reward_to_go import reward_to_go_moments
 from ._whole_return import whole_return_moments
 
@@ -38,7 +41,7 @@ FAR = 10.0  # by Chebyshev a mean is that many standard errors off once in 100 s
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class EstimatorRow:
+class EstimatorRow(Shown):
     """One estimator: what it gives exactly, and what a sample of it gave.
 
     Attributes
@@ -87,7 +90,7 @@ class EstimatorRow:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class GradientReport:
+class GradientReport(Shown):
     """Exact truth beside sampled estimators.
 
     Attributes
@@ -108,6 +111,8 @@ class GradientReport:
         What the cap does to the gradient, where the exact columns are those of capped episodes.
     wrong_critic : str
         Whose values the wrong critic holds.
+    stopped : str
+        By what the sample was stopped; empty if it was not. The exact columns are whole.
     """
 
     gradient: Gradient
@@ -119,11 +124,29 @@ class GradientReport:
     cut: float
     cap_bias: float | None
     wrong_critic: str
+    stopped: str = ""
 
     @property
     def holds(self) -> bool:
         """Whether every row is as promised."""
         return all(row.holds for row in self.rows)
+
+    def cells(self) -> list[list[str]]:
+        """The table in words: for each row its name, bias, share of |g| and so on."""
+        return [cells(row) for row in self.rows]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the table does not say: where episodes are cut, and what does not hold."""
+        return tuple(notes(self))
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: J, |g| and the table."""
+        J, known = self.gradient.J, self.gradient.evaluation.J_certificate.bound
+        norm = bounded(self.norm, self.gradient.certificate.bound)
+        yield facts([("J", bounded(J, known)), ("|g|", norm), ("trajectories", self.n)])
+        yield table(REPORT_HEAD, self.cells(), what="estimator", right=set(REPORT_HEAD[1:-1]))
+        yield listed([REPORT_COLUMNS, *self.notes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +199,8 @@ def gradient_report(
     returns stop there, a critic stands for what would follow. ``cap_bias`` says what the cap does
     to the gradient. An estimator in which late steps count as much as early ones may be cut where
     the others are not: `EstimatorRow.cap`. Where so many steps of the recursion would take too
-    long and episodes end almost surely, whole episodes are left, and no sample to compare.
+    long and episodes end almost surely, whole episodes are left, and no sample to compare. Ctrl-C
+    ends the sample; the report is that of the batches that were complete, if there is one.
 
     Examples
     --------
@@ -215,13 +239,22 @@ def gradient_report(
         _candidates(mdp, (family, theta), gradient, laws[:cap], visits, baseline, wrong)
     )
     say(f"{n} trajectories")
-    sums = np.zeros((len(candidates), family.size))
-    n_transitions = 0
+    sampled, stopped = (np.zeros((len(candidates), family.size)), 0, 0), ""
     generator = check_rng(rng)
-    for batch in _batches(mdp, pi, n, cap, family.size, expected, generator):
-        n_transitions += batch.n_transitions
-        for i, candidate in enumerate(candidates):
-            sums[i] += candidate.estimate(batch).sum(axis=0)
+    try:
+        for batch in _batches(mdp, pi, n, cap, family.size, expected, generator):
+            of_batch = np.stack([one.estimate(batch).sum(axis=0) for one in candidates])
+            # at once: what an interruption leaves must fit together
+            sampled = (
+                sampled[0] + of_batch,
+                sampled[1] + batch.n,
+                sampled[2] + batch.n_transitions,
+            )
+    except KeyboardInterrupt:
+        if not sampled[1]:
+            raise
+        stopped = f"the sample was stopped by Ctrl-C after {sampled[1]:,} of {n:,} trajectories"
+    sums, n, n_transitions = sampled
     rows = []
     for total, candidate in zip(sums, candidates, strict=True):
         say(candidate.name)
@@ -243,6 +276,7 @@ def gradient_report(
         cut=cut,
         cap_bias=float(np.linalg.norm(cut_target - target)) if capped else None,
         wrong_critic=wrong_name,
+        stopped=stopped,
     )
 
 

@@ -178,14 +178,18 @@ class Reader:
     def read(
         self, answer: Any, n: int, about: Callable[[int], str], *, one: bool = False
     ) -> FloatArray:
-        """(n, D) finite float64; with ``one``, a single row (1, D) is welcome too.
+        """(n, D) finite float64; with ``one``, a single estimate (1, D) is welcome too.
 
+        It may then be a number, and in the target's shape, or flat, do without the axis of rows.
+        n numbers without a target are refused: they might be n rows, or one.
         ``about(i)`` says for messages what row i belongs to.
         """
         what = f"what {self.who} returned"
-        if one and not isinstance(answer, Mapping) and as_array(answer, what).ndim == 0:
-            answer = as_array(answer, what).reshape(1)
+        if one and not isinstance(answer, Mapping):
+            answer = self._one_row(as_array(answer, what))
         array, layout, eps = flat(answer, what, 1, self.layout)
+        if one and self.shape is None and array.shape[:1] == (n,) and array.size == n:
+            self._check_rows_of_one_number(array, layout)
         if array.ndim == 0 or (len(array) != n and not (one and len(array) == 1)):
             got = "one number" if array.ndim == 0 else f"{len(array)} rows"
             either = f"1 row or {n}" if one else f"one row for each: {n}"
@@ -217,6 +221,24 @@ class Reader:
         """Column j in words."""
         return f"column {j}" if self.layout is None else self.layout.name(j)
 
+    def _one_row(self, array: NDArray[Any]) -> NDArray[Any]:
+        """An estimate that is not in a list of rows, in a list of its own."""
+        if self.shape is None:
+            return array.reshape(1) if array.ndim == 0 else array
+        # n > 1 rows have n times as many numbers: no answer can be read both ways
+        return array[None] if array.shape in {(), self.shape, (_size(self.shape),)} else array
+
+    def _check_rows_of_one_number(self, array: NDArray[Any], layout: Layout | None) -> None:
+        """Pass if n numbers have two axes, so that they can only be n rows."""
+        shapes = [array.shape[1:]] if layout is None else [shape for _, shape in layout.shapes]
+        if () in shapes:
+            n = len(array)
+            raise ModelError(
+                f"{self.who} returned {n} numbers (shape ({n},)) for {n} {self.unit}: that might "
+                f"be {n} rows of one number, or one row of {n} numbers. Return x[:, None] for "
+                f"rows, x[None] for one row."
+            )
+
     def _check_shape(self, array: NDArray[Any], layout: Layout | None) -> None:
         if layout is not None:
             self.layout = layout if self.layout is None else self.layout
@@ -236,9 +258,9 @@ class Reader:
                 )
             return
         size = _size(self.shape)
-        served = {self.shape, (size,)} | ({(), (1,)} if size == 1 else set())
-        if got not in served:
+        either_flat = len(got) <= 1 or len(self.shape) <= 1 or size == 1
+        if got != self.shape and not (either_flat and _size(got) == size):
             raise ModelError(
                 f"{self.who}'s rows have shape {got}, the target has shape {self.shape}: they must "
-                f"be the same, or the rows flat, ({size},)."
+                f"be the same, or one of them flat, ({size},)."
             )

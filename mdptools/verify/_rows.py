@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,6 +30,7 @@ _ONE_BY_ONE = (
     "A function of one trajectory at a time is served by style='steps' (a list of (s, a, r)) or "
     "style='dicts' (Gymnasium's names); one number for a whole batch by batch=2."
 )
+_ONE_FOR_ALL = "One estimate x of a whole batch is returned as x[None], one row."
 
 
 @dataclass(slots=True)
@@ -58,7 +59,8 @@ class Caller:
     reader: Reader = field(init=False)
 
     def __post_init__(self, layout: Layout | None) -> None:
-        self.reader = Reader("the estimator", "trajectories", _ONE_BY_ONE, self.shape, layout)
+        cure = _ONE_BY_ONE if self.batch == 1 else _ONE_FOR_ALL
+        self.reader = Reader("the estimator", "trajectories", cure, self.shape, layout)
 
     @property
     def precision(self) -> float:
@@ -130,7 +132,8 @@ def each_batch(
     """Probabilities (n,), rows (n, D), and the trajectories that they belong to.
 
     With ``caller.batch`` > 1: all tuples of trajectories, their probabilities multiplied, one call
-    for each; there are no trajectories then.
+    for each; there are no trajectories then. What is called sees no ``weight``: the tuple has its
+    probability already, and each trajectory in it counts the same, as where it was drawn.
     """
     if caller.batch == 1:
         for trajectories in tree.batches(length, chunk):
@@ -138,6 +141,7 @@ def each_batch(
         return
     everything = Trajectories.concatenate(list(tree.batches(length, chunk)))
     chances = probabilities(everything)
+    everything = replace(everything, weight=None)
     tuples = itertools.product(range(everything.n), repeat=caller.batch)
     while True:
         chosen = np.array(list(itertools.islice(tuples, BLOCK)), dtype=np.int64)

@@ -20,6 +20,7 @@ from ..errors import ModelError
 from ..model import MDP
 from ..policies import split_policy
 from ..structure import improper_states, reachable
+from ..words import count
 from ._control_variates import ControlVariates
 from ._draws import Episodes, Sampled, Source
 from ._equivalence import UNITS
@@ -316,6 +317,7 @@ def _written(
             assumed=_assumed(known),
             left=sample.left,
             seed=root,
+            history=sample.history,
         ),
     )
 
@@ -340,8 +342,8 @@ def _notes(asked: Question, rates: Rates, known: Range, sample: Sample) -> list[
         )
     if trial.resets:
         found.append(
-            f"rows left the assumed range {trial.resets} times; each time it was made wider and "
-            f"the test begun anew"
+            f"rows left the assumed range {count(trial.resets, 'time')}; "
+            f"{'each time ' if trial.resets > 1 else ''}it was made wider and the test begun anew"
         )
     if len(trial.unknown):
         j = int(trial.unknown[0])
@@ -351,8 +353,9 @@ def _notes(asked: Question, rates: Rates, known: Range, sample: Sample) -> list[
             f"known, so nothing was bet on them. Declare bounds="
         )
     elif isinstance(trial.support, Assumed) and not trial.support.known.all():
-        count = int(np.count_nonzero(~trial.support.known))
-        found.append(f"{count} coordinates were always what they should be, without variance")
+        n = int(np.count_nonzero(~trial.support.known))
+        they = "coordinate was always what it" if n == 1 else "coordinates were always what they"
+        found.append(f"{n} {they} should be, without variance")
     if sample.size == 0 and not trial.answer.value.any():
         found.append(
             "every row is zero, and so is the target: these rows decide nothing. Take a longer "

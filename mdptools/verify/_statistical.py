@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, readonly
 from ..errors import ModelError
 from ._bets import Bet
 from ._draws import Drawn, Episodes, Source, Way
@@ -30,7 +30,7 @@ from ._support import Assumed, Declared, check_inside
 from ._targets import Answer
 from ._tasks import Schedule, Task
 from ._trial import Frame, Rates, Trial
-from ._verdict import Outcome
+from ._verdict import Outcome, WealthHistory
 
 PROBE = 4  # so many first looks of rows are drawn to see their range, twice
 PILOT, PILOT_BATCHES = 6000, 2000  # rows that control variates are fitted to
@@ -114,6 +114,8 @@ class Sample:
         The share of the variance that control variates left; None if there are none.
     size : float
         The largest mean of |x|.
+    history : WealthHistory
+        Of the trial.
     """
 
     outcome: Outcome
@@ -123,6 +125,7 @@ class Sample:
     sd: FloatArray
     left: float | None
     size: float
+    history: WealthHistory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -306,13 +309,17 @@ class _Loop:
             self._square.add(one.square)
         self.n += rows
 
+    @property
+    def _beta(self) -> float:
+        """Each answer is a claim of its own."""
+        return self.rates.beta / len(self.trials)
+
     def _decided(self) -> tuple[Outcome, Trial] | None:
         alarm = -np.log(self.rates.alpha)
         if all(trial.test.largest >= alarm for trial in self.trials):
             return ("biased" if self.known.trusted else "inconclusive"), self.trials[0]
-        beta = self.rates.beta / len(self.trials)  # each answer is a claim of its own
         for trial in self.trials:
-            if trial.claim.holds(beta) and not len(trial.unknown):
+            if trial.claim.holds(self._beta) and not len(trial.unknown):
                 return "unbiased within tol", trial
         return None
 
@@ -326,4 +333,12 @@ class _Loop:
     def _sample(self, outcome: Outcome, decided: Trial) -> Sample:
         mean = self.origin + self._total.total / self.n
         left = self.pilot.left
-        return Sample(outcome, decided, self.n, mean, self._sd(), left, self.pilot.size)
+        size, history = self.pilot.size, self._history(decided)
+        return Sample(outcome, decided, self.n, mean, self._sd(), left, size, history)
+
+    def _history(self, trial: Trial) -> WealthHistory:
+        """What a trial was worth at each look, and what it would have taken."""
+        columns = [readonly(np.array(column)) for column in zip(*trial.looks, strict=True)]
+        n, log_e, log_claim, restarted = columns
+        alarm, enough = (float(-np.log(rate)) for rate in (self.rates.alpha, self._beta))
+        return WealthHistory(n, log_e, log_claim, restarted, alarm, enough)

@@ -83,6 +83,7 @@ class Trial:
         self.test = EProcess(support, floor)
         self.claim = Equivalence(rates.tol, rates.units, answer.value.reshape(-1), floor)
         self.resets = 0
+        self.looks: list[tuple[int, float, float, bool]] = []  # as in `WealthHistory`
         self.bet = self.test.bet()
         self.sides: Sides | None = None
 
@@ -95,15 +96,18 @@ class Trial:
 
     def take(self, parts: Sequence[Part], sides: Sequence[FloatArray | None]) -> None:
         """One batch. If it went beyond what was assumed, the wealth so far is given up."""
-        if isinstance(self.support, Assumed) and self._exceeded(parts):
+        again = isinstance(self.support, Assumed) and self._exceeded(parts)
+        if again:
             self.resets += 1
             self.test.start_again()
             self.claim.start_again()
             self.test.learn(parts)
-            return
-        self.test.take(parts)
-        if self.sides is not None:
-            self.claim.take(self.sides, [side for side in sides if side is not None])
+        else:
+            self.test.take(parts)
+            if self.sides is not None:
+                self.claim.take(self.sides, [side for side in sides if side is not None])
+        least = float(self.claim.log_e.min(initial=np.inf))
+        self.looks.append((self.test.n, self.test.log_e, least, again))
 
     def _exceeded(self, parts: Sequence[Part]) -> bool:
         assumed = self.support

@@ -21,6 +21,7 @@ from .. import kernel
 from ..arrays import FloatArray, readonly
 from ..checks import check_count, check_served
 from ..evaluation import evaluate
+from ..markup import Shown
 from ..model import MDP
 from ..policies import split_policy
 from ._reward_to_go import reward_to_go_moments
@@ -30,7 +31,7 @@ _LONGEST = 10**6  # so many terms of a series are added; what follows is bounded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TruncationBias:
+class TruncationBias(Shown):
     """How far estimates from cut trajectories are from the endless model, on average.
 
     Attributes

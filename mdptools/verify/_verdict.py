@@ -7,12 +7,14 @@ Not here  computing (`_check`), reasons (`_explain`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import BoolArray, FloatArray, IntArray
+from ..markup import Html, Shown, listed, tag
 from ..model import MDP
 from ..sampling import Trajectories
 from ._returned import Layout
@@ -38,7 +40,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Hypothesis:
+class Hypothesis(Shown):
     """A possible reason for a bias, and whether the numbers agree with it.
 
     Attributes
@@ -72,7 +74,7 @@ class Hypothesis:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Witness:
+class Witness(Shown):
     """Where a bias shows most.
 
     Attributes
@@ -101,7 +103,37 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class WealthHistory(Shown):
+    """The wealth of the bets at each look: two tests that ran on the same rows.
+
+    Attributes
+    ----------
+    n : (k,) array of int
+        How many rows there were.
+    log_e : (k,) array
+        Evidence against the mean being right; 0 at the first look, before which nothing is bet.
+    log_claim : (k,) array
+        Evidence for the mean being within the tolerance: that of the coordinate and side with
+        least.
+    restarted : (k,) array of bool
+        Whether rows left the assumed range there, so that both began anew from 0.
+    alarm : float
+        Where ``log_e`` stands for "biased": log(1 / alpha).
+    enough : float
+        Where ``log_claim`` stands for "unbiased within tol": log(1 / beta), or log(k / beta) where
+        k answers are honest.
+    """
+
+    n: IntArray
+    log_e: FloatArray
+    log_claim: FloatArray
+    restarted: BoolArray
+    alarm: float
+    enough: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence(Shown):
     """What a statistical verdict rests on. Arrays have the target's shape.
 
     Attributes
@@ -129,6 +161,8 @@ class Evidence:
         The share of the variance that control variates leave; None if there were none.
     seed : int
         With it everything can be drawn again.
+    history : WealthHistory
+        The wealth at each look. ``log_e`` is its largest since it last began.
     """
 
     log_e: float
@@ -141,10 +175,11 @@ class Evidence:
     assumed: str
     left: float | None
     seed: int
+    history: WealthHistory
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Verdict:
+class Verdict(Shown):
     """What was found about an estimator's mean.
 
     It has no truth value: ask for ``outcome``.
@@ -237,6 +272,11 @@ class Verdict:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a Verdict is neither true nor false: compare its outcome with a word.")
+
+    def _shown(self) -> Iterator[Html]:
+        """For notebooks: the outcome, and what it rests on."""
+        yield tag("p", tag("strong", self.outcome), ": ", self.claim)
+        yield listed(self._lines()[1:])
 
     def __str__(self) -> str:
         return "\n".join(self._lines())

@@ -1,4 +1,4 @@
-"""Arrows: names to directions, directions to signs, states to cells, cells to lines."""
+"""Arrows: names to directions, directions to signs, cells to lines."""
 
 from __future__ import annotations
 
@@ -82,30 +82,6 @@ def test_a_diagonal_arrow_has_one_meaning():
 def test_plain_signs(best, expected):
     """Seen failing: with the arrows of Unicode for plain ones."""
     assert _grid.sign(best, plain=True, corners=True) == expected
-
-
-def test_cells_of_a_grid_and_of_coordinates():
-    """Seen failing: with (column, row) for (row, column); with nan not left out."""
-    np.testing.assert_array_equal(_grid.cells((2, 3), 6), [[0, 1, 2], [3, 4, 5]])
-    places = np.array([[3.0, 1.0], [np.nan, np.nan], [2.0, 3.0]])  # (row, column)
-    np.testing.assert_array_equal(_grid.cells(places, 3), [[-1, -1, 2], [0, -1, -1]])
-
-
-@pytest.mark.parametrize(
-    "layout",
-    [
-        None,
-        np.array([[0.0, 0.5], [1.0, 1.0]]),
-        np.array([[1.0, 1.0], [1.0, 1.0]]),  # two states in one cell
-        np.array([[0.0, 0.0], [1e6, 1e6]]),  # a picture of a desert
-        np.full((2, 2), np.nan),
-    ],
-)
-def test_a_layout_that_is_no_grid_has_no_cells(layout):
-    """Seen failing: without asking whether a cell is taken; without the limit on cells; without the
-    question for integers.
-    """
-    assert _grid.cells(layout, 2) is None
 
 
 def test_lines_are_as_narrow_as_they_must_be():

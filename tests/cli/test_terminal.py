@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import re
+import select
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,3 +99,81 @@ def test_a_terminal_is_told_how_far_it_is(monkeypatch):
         for sweep in range(1, 10):
             say(f"sweep {sweep}")
     assert "solving: sweep 8 ..." in shown.text
+
+
+def test_a_bar_shows_how_far_it_is(monkeypatch):
+    """What is done, its share, and the words of the last step; nothing of it stays.
+
+    Seen failing: with each call one step further, whatever it says is done.
+    """
+    shown = Output("utf-8", terminal=True)
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with _terminal.progress(40, "updates") as say:
+        say("the first rule", 0)
+        say("a rule with a name that is longer than the room there is", 20)
+    last = re.findall(r"a rule with a name.*", shown.text)[-1]
+    assert last.startswith("a rule with a name that i...") and " 50%" in last
+
+
+def test_steps_without_a_number_count_themselves(monkeypatch):
+    """The first is the beginning, at which nothing is done yet.
+
+    Seen failing: with the first counted.
+    """
+    shown = Output("utf-8", terminal=True)
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with _terminal.progress(4) as say:
+        for word in ("one", "two", "three"):
+            say(word)
+    assert " 50%" in re.findall(r"three.*", shown.text)[-1]
+
+
+@pytest.mark.parametrize(
+    ("speed", "text"), [(None, ""), (0.25, "0.2 rows/s"), (1234.5, "1,234 rows/s")]
+)
+def test_a_rate_has_a_unit(speed, text):
+    """Seen failing: with decimals for large ones."""
+    task = SimpleNamespace(finished_speed=None, speed=speed)
+    assert _terminal._Rate("rows").render(task).plain == text
+
+
+def test_no_bar_in_a_pipe(capsys):
+    """Seen failing: with a console that is always a terminal."""
+    with _terminal.progress(3, "rows") as say:
+        say("one")
+        say("two", 2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_and_control_c_in_a_terminal():
+    """A rate and the time that is left, and after Ctrl-C a whole page.
+
+    Seen failing: without the columns of the bar; with the interrupted run thrown away.
+    """
+    pid, fd = pty.fork()
+    if pid == 0:  # pragma: no cover
+        os.environ |= {"TERM": "xterm-256color", "COLUMNS": "80"}
+        os.environ.pop("NO_COLOR", None)
+        words = ["learn", "example:frozen_lake", "--steps", "100000", "--seeds", "2"]
+        os.execv(sys.executable, [sys.executable, "-m", "mdptools", *words])
+    seen, sent, until = b"", False, time.monotonic() + 60
+    while time.monotonic() < until:
+        if select.select([fd], [], [], 0.1)[0]:
+            try:
+                more = os.read(fd, 65536)
+            except OSError:  # how a terminal ends on Linux
+                break
+            if not more:
+                break
+            seen += more
+        if not sent and re.search(rb"\d iterations/s.*\d:\d\d:\d\d", seen):
+            os.write(fd, b"\x03")
+            sent = True
+    os.close(fd)
+    assert sent and os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    page = re.sub(rb"\x1b\[[\d;?]*[a-zA-Z]", b"", seen).decode()
+    assert "q learning, step 1/k^0.7 was stopped by Ctrl-C after" in page
+    assert re.search(r"(?m)^ +iteration +mean J", page)
+    assert page.rstrip().endswith("mdptools: interrupted.")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import oracles
-from mdptools import ModelError
+from mdptools import MDP, ModelError
 from mdptools.estimators import (
+    NaturalGradientLearner,
     actor_critic,
     batch_mean_baseline,
     gpomdp,
@@ -289,6 +290,32 @@ def test_trajectories_without_steps_are_rows_of_zeros(some):
         assert not reinforce(empty, FAMILY, THETA, GAMMA, baseline=name).any()
 
 
+def test_numbers_for_each_trajectory_are_no_table_by_time():
+    """One state: (N, T) looks like (time, S). Tables of a horizon, (T, S) and (T+1, S), do not.
+
+    Seen failing: without the check, when row t was read for all trajectories alike; with tables of
+    a horizon refused where there are as many trajectories as times.
+    """
+    mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], horizon=1)
+    family, theta = Softmax(mdp), np.zeros((1, 2))
+    batch = rollout(mdp, (family, theta), 5, rng=0)
+    with pytest.raises(ModelError, match=r"shape \(5, 1\), one row for each of .* 'leave_one_out'"):
+        gpomdp(batch, family, theta, 1.0, baseline=batch.r)
+    for v in (batch.r, np.ones((5, 2))):
+        with pytest.raises(ModelError, match=r"v has shape .* at least 2 times\. .* v\[:2\]"):
+            actor_critic(batch, family, theta, 1.0, v)
+    expected = gpomdp(batch, family, theta, 1.0, baseline=0.5)
+    for table in ([0.5], [[0.5]], [[0.5]] * 2, [[0.5]] * 9):
+        found = gpomdp(batch, family, theta, 1.0, baseline=table)
+        np.testing.assert_array_equal(found, expected)
+    for few in (batch[:1], batch[:2]):  # as many as a horizon of one step has times
+        found = gpomdp(few, family, theta, 1.0, baseline=[[0.5]] * few.n)
+        np.testing.assert_array_equal(found, expected[: few.n])
+    learner = NaturalGradientLearner("gpomdp", batch=5, baseline=[0.5, 0.5])
+    with pytest.raises(ModelError, match=r"baseline has shape \(2,\); .* the S = 1 states"):
+        learner.direction(mdp, learner.start(mdp, None), batch)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -310,6 +337,14 @@ def test_trajectories_without_steps_are_rows_of_zeros(some):
         (
             lambda b: gpomdp(b, FAMILY, THETA, 0.9, baseline=BY_TIME[:3]),
             r"baseline has shape \(3, 4\); .* at least 4 times",
+        ),
+        (
+            lambda b: gpomdp(b, FAMILY, THETA, 0.9, baseline=np.ones(7)),
+            r"baseline has shape \(7,\); .* the S = 4 states .* 'batch_mean' or 'leave_one_out'",
+        ),
+        (
+            lambda b: gpomdp(b, FAMILY, THETA, 0.9, baseline=np.ones((4, 5))),
+            r"baseline has shape \(4, 5\); .* the S = 4 states .* 'leave_one_out'",
         ),
         (
             lambda b: gpomdp(b, FAMILY, THETA, 0.9, time_discount=1.1),

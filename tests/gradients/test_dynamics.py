@@ -42,9 +42,10 @@ def test_each_point_is_a_policy_gradient(objective, sparse, monkeypatch):
 
 
 def test_a_plane_through_many_parameters():
-    """Slopes are <g, u> and <g, v>; the natural field is that of the two parameters.
+    """Slopes are <g, u> and <g, v>; the natural field is that of the two parameters. The field
+    remembers its plane.
 
-    Seen failing: the origin left out; v for u.
+    Seen failing: the origin left out; v for u; u and v exchanged in the memory.
     """
     mdp, theta = smooth.random_model(5, "discounted", gammas=(0.9,))
     rng = np.random.default_rng(0)
@@ -52,11 +53,13 @@ def test_a_plane_through_many_parameters():
     family = Softmax(mdp)
     field = vector_field(mdp, family, [0.0, 0.3], [0.2], plane=(theta, u, v))
     g = policy_gradient(mdp, family, theta + 0.3 * u + 0.2 * v).value
+    assert all(map(np.array_equal, field.plane, (theta, u, v)))
     assert field.dx[0, 1] == pytest.approx((g * u).sum(), rel=1e-9)
     assert field.dy[0, 1] == pytest.approx((g * v).sum(), rel=1e-9)
     # On the plane the softmax is log-linear in x and y, with features u and v.
     phi = np.stack([u, v], axis=-1)
     flat = LogLinear(mdp, phi)
+    assert vector_field(mdp, flat, [0.3], [0.2]).plane is None
     through_zero = vector_field(mdp, family, [0.3], [0.2], plane=(0 * theta, u, v), natural=True)
     n = natural_gradient(mdp, flat, [0.3, 0.2]).value
     assert [through_zero.dx[0, 0], through_zero.dy[0, 0]] == pytest.approx(n, rel=1e-8)

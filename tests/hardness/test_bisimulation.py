@@ -102,6 +102,17 @@ def test_all_values_lie_between_the_corners(which):
     np.testing.assert_allclose(found.V.max(axis=0), solve(mdp).V, atol=1e-9)
 
 
+def test_policies_and_states_have_names():
+    """Seen failing: with the names of the first two states; with numbers for names."""
+    found = value_polytope(problems.recycling_robot(gamma=0.9))
+    assert found.state_names == ("high", "low")
+    assert found.names[:3] == ("(search, search)", "(search, wait)", "(search, recharge)")
+    P = np.zeros((3, 2, 3))
+    P[0, :, 0] = P[1, :, 0] = P[2, :, 1] = 1
+    found = value_polytope(MDP(P, [[0, 0], [1, 2], [3, 4]], gamma=0.5))
+    assert found.state_names == ("1", "2") and found.names[1] == "(0, 1)"
+
+
 def test_other_sizes_are_refused():
     """Seen failing: without the check."""
     with pytest.raises(ModelError, match="3 states that are not terminal"):

@@ -214,7 +214,7 @@ def test_learners_of_values_have_a_return_and_no_gradient():
     assert (found.J[:, -1] == pytest.approx(-9.25)) and (found.gap[:, -1] < 1e-9).all()
     assert found.J[1, -1] == evaluate(mdp, found.policy(1)).J
     assert (found.reached(0.5) == np.inf).all()  # of a start that has no return
-    with pytest.raises(ModelError, match=r"q learning, step 1/k\^0.7 estimates no gradient"):
+    with pytest.raises(ModelError, match=r"q learning, step 1/k\^0.7, .* estimates no gradient"):
         _ = found.angle
     with pytest.raises(ModelError, match=r"moments is 2, but q learning.* leave it away"):
         learn(mdp, learner, 2, rng=0, moments=2)

@@ -211,7 +211,7 @@ def test_sarsa_that_follows_its_own_values():
     mdp, weights = garnet(3), np.random.default_rng(1).random((6, 3))
     table = Sarsa(0.5, epsilon=0.3, weights=weights)
     linear = LinearSarsa(np.eye(18).reshape(6, 3, 18), 0.5, weights, epsilon=0.3)
-    assert linear.name.endswith("step 0.5, epsilon 0.3")
+    assert linear.name.endswith("step 0.5, epsilon 0.3, weights given")
     Q, w = table.start(mdp), linear.start(mdp)
     for t in range(60):
         Q, w = table.step(mdp, Q, t), linear.step(mdp, w, t)

@@ -15,6 +15,7 @@ from mdptools.studies import (
     ConstrainedSurrogate,
     MultiplicativeWeights,
     TrustRegion,
+    run_study,
 )
 from mdptools.testing.strategies import logits, mdps
 
@@ -43,6 +44,8 @@ def test_every_step_keeps_the_bound_and_pays(kl, objective):
             here = surrogate(mdp, rule.policy(mdp, x))
             x = rule.step(mdp, x, t)
             new = rule.policy(mdp, x)
+            if kl == "old||new":  # a step may take what is next to never taken to exp(-800)
+                new = np.where(mdp.allowed, np.maximum(new, 5e-324), new)
             assert here.mean_kl(new, kl) <= radius
             assert here.gain(new) > 0
         assert evaluate(mdp, new).J > evaluate(mdp, rule.policy(mdp, rule.start(mdp))).J
@@ -103,6 +106,33 @@ def test_at_the_top_theta_stays():
     sure = np.array([[-800.0, 0.0]])
     better = MDP(np.ones((1, 2, 1)), [[0.0, 1.0]], gamma=0.5)
     np.testing.assert_array_equal(TrustRegion().step(better, sure), sure)
+
+
+def test_probabilities_that_underflow_do_not_stop_it():
+    """Near the top steps grow like 1 / sqrt(gap), and a step takes exp(-350) to 0. What such a
+    probability adds to the KL is 1e-241.
+
+    Seen failing: with the KL of the probabilities, which is infinite there: gaps stay near 5e-5
+    (discounted) and 7e-5 (finite); without the logarithms of a family for each time.
+    """
+    mdp = problems.garnet(5, 3, 2, gamma=0.95, rng=0)
+    for model in (mdp, mdp.with_objective(horizon=3)):
+        for kl in KINDS:
+            assert run_study(model, TrustRegion(0.01, kl), 60)[0].gap[-1] < 1e-15
+
+
+def test_the_kl_of_what_underflows_still_counts():
+    """The good action has 1e-6, so the logits part by sqrt(2 1500 / 1e-6) = 54772 at first. KL is
+    that less 13.8: the sixth half, 855.8, is the first within 1500, though exp(-842) is 0.
+
+    Seen failing: with the KL of the probabilities, which asks for one half more; with the KL of
+    what does not underflow alone, which asks for none.
+    """
+    mdp = MDP(np.ones((1, 2, 1)), [[0.0, 1.0]], gamma=0.5)
+    theta = np.array([[np.log(1e6 - 1), 0.0]])
+    moved = TrustRegion(1500.0).step(mdp, theta) - theta
+    apart = np.sqrt(3000 / (1e-6 * (1 - 1e-6))) / 2**6
+    assert moved[0, 1] - moved[0, 0] == pytest.approx(apart, rel=1e-9)
 
 
 # The constrained maximiser

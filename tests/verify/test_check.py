@@ -416,6 +416,50 @@ def test_a_batch_estimator_returns_rows_or_one_row():
         check_estimator(lambda b: rng.random(), lab.mdp, lab.policy, batch=2, target="J")
 
 
+def test_one_row_of_a_batch_needs_no_axis_of_rows_where_the_target_tells():
+    """Flat or in the target's shape; N numbers are N rows where the target is a number.
+
+    Seen failing: without it; with N numbers for N trajectories taken for one row of them.
+    """
+    lab = mutants.lab(0, horizon=1)
+
+    def one(batch):
+        return gpomdp(batch, *lab.policy, lab.gamma).mean(axis=0)
+
+    answers = (one, lambda b: one(b)[None], lambda b: one(b).reshape(4, 2))
+    for answer in answers:
+        found = check_estimator(answer, lab.mdp, lab.policy, batch=2)
+        assert (found.outcome, found.target.shape) == ("unbiased", (4, 2))
+    pair = check_estimator(
+        lambda b: b.r[:, 0].mean() * np.array([1, 2]), lab.mdp, lab.pi, target=[0.0, 0.0], batch=2
+    )
+    assert pair.mean[1] == pytest.approx(2 * pair.mean[0]) and pair.mean[0] != 0
+    apart = check_estimator(lambda b: b.r[:, 0], lab.mdp, lab.pi, target="J", batch=2)
+    assert apart.outcome == "unbiased"
+    with pytest.raises(ModelError, match=r"returned 2 rows .* 1 row or 3"):
+        check_estimator(lambda b: one(b).reshape(2, 4), lab.mdp, lab.policy, batch=3)
+
+
+def test_a_flat_target_takes_rows_of_any_shape_with_as_many_numbers():
+    """Seen failing: refused; (2, 4) taken for (4, 2)."""
+    lab = mutants.lab(0)
+
+    def rows(batch):
+        return gpomdp(batch, *lab.policy, lab.gamma)
+
+    target = check_estimator(rows, lab.mdp, lab.policy).target
+    shaped = check_estimator(
+        lambda b: rows(b).reshape(-1, 4, 2), lab.mdp, lab.policy, target=target.ravel()
+    )
+    assert (shaped.outcome, shaped.bias.shape) == ("unbiased", (8,))
+    number = check_estimator(lambda b: b.r[:, :1, None], lab.mdp, lab.policy, target=0.0)
+    assert number.bias.shape == ()
+    with pytest.raises(ModelError, match=r"shape \(2, 4\), the target has shape \(4, 2\)"):
+        check_estimator(lambda b: rows(b).reshape(-1, 2, 4), lab.mdp, lab.policy)
+    with pytest.raises(ModelError, match=r"shape \(7,\), .* one of them flat, \(8,\)"):
+        check_estimator(lambda b: rows(b)[:, 1:], lab.mdp, lab.policy, target=target.ravel())
+
+
 def test_a_target_of_zero_has_no_shares():
     """The mean score is zero; twice the score plus one is not.
 

@@ -9,7 +9,7 @@ import pytest
 import estimator_mutants as mutants
 import oracles
 from mdptools import MDP, ModelError, RewardLaw, evaluate
-from mdptools.estimators import discounted_return, gpomdp, reinforce
+from mdptools.estimators import discounted_return, gpomdp, reinforce, sampled_fisher
 from mdptools.gradients import policy_gradient
 from mdptools.policies import Softmax
 from mdptools.sampling import (
@@ -19,6 +19,7 @@ from mdptools.sampling import (
 )
 from mdptools.testing.models import behaviour_for, critic_for, discriminating_mdp, policy_for
 from mdptools.verify import (
+    check_estimator,
     count_trajectories,
     enumerate_trajectories,
     exact_moments,
@@ -312,6 +313,49 @@ def test_a_mean_of_two_has_half_the_covariance():
     assert number.mean[0] > one.mean[0] + 0.01
     with pytest.raises(ModelError, match="batches of 2 of the"):
         exact_moments(lambda batch: batch.r, mdp, policy, batch=2, limit=100)
+
+
+def test_a_batch_is_one_that_was_drawn_and_has_no_weight():
+    """An estimator that weighs by `weight` would count the probabilities twice.
+
+    Seen failing: with the weight of the enumeration kept in the tuples.
+    """
+    mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], horizon=1)
+    policy = (Softmax(mdp), np.log([[0.2, 0.8]]))
+
+    def mean(batch):
+        assert batch.weight is None
+        return sampled_fisher(batch, *policy, 1.0).mean(axis=0)[None]
+
+    found = exact_moments(mean, mdp, policy, batch=3)
+    one = exact_moments(lambda batch: sampled_fisher(batch, *policy, 1.0), mdp, policy)
+    np.testing.assert_allclose(found.mean, one.mean, atol=1e-15)
+
+    def weighs(batch):  # what most code does with weights that may be missing
+        w = np.ones(batch.n) if batch.weight is None else batch.weight
+        return w @ batch.r[:, 0] / w.sum()
+
+    assert exact_moments(weighs, mdp, policy, batch=2).mean[0] == pytest.approx(0.8, abs=1e-15)
+    checked = check_estimator(weighs, mdp, policy, target="J", batch=2)
+    assert checked.outcome == "unbiased"
+
+
+def test_n_numbers_for_n_trajectories_might_be_one_row_and_are_refused():
+    """Seen failing: taken for n rows of one number in silence, also in a dict."""
+    mdp = MDP([[[1.0], [1.0]]], [[0.0, 1.0]], horizon=1)
+
+    def moments(answer):
+        return exact_moments(lambda batch: answer, mdp, [[0.5, 0.5]], batch=2).mean.tolist()
+
+    flat = np.array([1.0, 5.0])
+    for answer in (flat, [1, 5], {"w": flat}):
+        with pytest.raises(ModelError, match=r"2 numbers .* x\[None\] for one row"):
+            moments(answer)
+    with pytest.raises(ModelError, match=r"returned 3 rows .* 1 row or 2\. .* as x\[None\]"):
+        moments([1.0, 5.0, 6.0])
+    assert moments(flat[None]) == moments({"w": flat[None]}) == [1, 5]
+    assert moments(flat[:, None]) == moments({"w": flat[:, None]}) == [3]
+    assert moments(4.0) == moments([4.0]) == [4]
 
 
 def test_small_variances_beside_large_means_survive():
