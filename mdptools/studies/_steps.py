@@ -117,9 +117,15 @@ def step_at(step: StepSize, mdp: MDP, t: int) -> float:
             return float(np.float64(step.first) * np.float64(growth) ** t)
     if not callable(step):
         return float(step)
-    size = number_or_nan(step(t))
+    try:
+        size = number_or_nan(step(t))
+    except ZeroDivisionError:  # 1/t
+        size = np.nan
     if not size > 0:
-        raise ModelError(f"the step size after {t} steps is {size!r}; it must be a number > 0.")
+        raise ModelError(
+            f"the step size after {t} steps is {size!r}; it must be a number > 0. The first step "
+            f"asks for t = 0: a schedule that counts from 1 is lambda t: schedule(t + 1)."
+        )
     return size
 
 

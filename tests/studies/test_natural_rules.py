@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import smooth
 from mdptools import MDP, LogLinear, ModelError, Softmax, Timed, evaluate, problems
+from mdptools.estimators import Power
 from mdptools.planning import soft_value_iteration
 from mdptools.studies import (
     Geometric,
@@ -313,6 +314,9 @@ def test_bad_input_names_what_is_wrong():
         NaturalPolicyGradient(1.0, -1)
     with pytest.raises(ModelError, match=r"step is 1; with entropy .* tau = 0.5 it may be at most"):
         rule = NaturalPolicyGradient(1.0, 0.5)
+        rule.step(mdp, rule.start(mdp))
+    with pytest.raises(ModelError, match=r"after 0 steps is nan; .* lambda t: schedule\(t \+ 1\)"):
+        rule = NaturalPolicyGradient(Power(0.7))  # 1/k^0.7, which counts from 1
         rule.step(mdp, rule.start(mdp))
     with pytest.raises(ModelError, match=r"the step size after 0 steps is -1"):
         NaturalPolicyGradient(lambda t: -1).step(mdp, np.zeros((6, 3)))
