@@ -27,6 +27,7 @@ from ._question import (
     ROUNDOFF_SINGLE,
     Question,
     claim,
+    cut_words,
     offset,
     relative_roundoff,
     reward_roundoff,
@@ -255,7 +256,7 @@ def _with_trajectories(
 def _notes(case: Case, tree: Tree, judged: Judged) -> tuple[str, ...]:
     mdp, notes = case.mdp, []
     if case.cut:
-        notes.append(f"trajectories that run for {case.length} steps are cut there (truncated)")
+        notes.append(cut_words(mdp, tree.pi, case.length))
     if judged.scale == 0:
         notes.append(
             "every row is zero, and so is the target: these trajectories decide nothing. Take a "

@@ -16,6 +16,7 @@ import numpy as np
 from ..arrays import EPS, FloatArray
 from ..checks import check_count, check_model, number_or_nan
 from ..errors import ModelError
+from ..evaluation import evaluate
 from ..model import MDP
 from ..policies import split_policy
 from ._enumeration import served
@@ -28,6 +29,7 @@ from ._tree import noisy_law
 ROUTES = ("auto", "exact", "tape", "sequential")
 ROUNDOFF = 1e-9  # relative, for float64 rows
 ROUNDOFF_SINGLE = 3e-6  # for float32 rows
+MOST_VISITS = 10**6  # numbers (time, state), for a note
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,3 +185,13 @@ def check_direction(answer: Answer) -> None:
     """Pass if the target has a direction."""
     if not (answer.value**2).sum() > 0:
         raise ModelError("up_to_scale: the target is 0 and has no direction.")
+
+
+def cut_words(mdp: MDP, acting: Any, length: int) -> str:
+    """That trajectories are cut after so many steps, and how many of all that is."""
+    said = f"trajectories that run for {length} steps are cut there (truncated)"
+    if length * mdp.n_states > MOST_VISITS:
+        return said
+    longer = mdp.with_objective(gamma=1.0, horizon=length + 1)
+    running = float(evaluate(longer, split_policy(mdp, acting)[0]).visits[length].sum())
+    return f"{said}, {'all' if running > 1 - 1e-9 else f'{100 * running:.2g} %'} of them"

@@ -30,6 +30,7 @@ from ._question import (
     check_direction,
     check_rate,
     claim,
+    cut_words,
     relative_roundoff,
     reward_roundoff,
 )
@@ -117,7 +118,7 @@ def sampled(
                 "weighted by W <= 2: the same mean, and no heavy tail"
             )
         if cut:
-            notes.append(f"trajectories that run for {length} steps are cut there (truncated)")
+            notes.append(cut_words(asked.mdp, asked.acting, length or 0))
         steps = length or asked.mdp.n_states
         absolute = reward_roundoff(asked.mdp, steps)
         controls = episodes.controls
@@ -360,6 +361,12 @@ def _notes(asked: Question, rates: Rates, known: Range, sample: Sample) -> list[
         found.append(
             "every row is zero, and so is the target: these rows decide nothing. Take a longer "
             "horizon or another model (mdptools.testing.models has some)"
+        )
+    largest = float(np.abs(trial.answer.value).max(initial=0.0))
+    if sample.outcome == "unbiased within tol" and 0 < largest <= trial.claim.certified.max():
+        found.append(
+            f"the largest |target| is {largest:.3g}, no more than what is certified: rows that are "
+            f"0 on average would pass as well. Take a smaller tol, or tol_units='target'"
         )
     if asked.up_to_scale:
         value = trial.answer.value.ravel()

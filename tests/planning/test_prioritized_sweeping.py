@@ -24,7 +24,7 @@ from properties import Case, assert_right
 @given(data=st.data())
 def test_any_start_and_any_batch_give_the_same(data):
     """Seen failing: with predecessors for successors; with V0 kept on terminal states."""
-    mdp = data.draw(mdps(objective="discounted", max_gamma=0.999))
+    mdp = data.draw(mdps(objective="discounted", max_gamma=0.99))
     case = Case(mdp)
     tol = data.draw(st.sampled_from((1.0, 1e-3, 1e-6))) * case.scale
     V0 = [data.draw(st.integers(-100, 100)) * case.scale for _ in range(mdp.n_states)]

@@ -173,24 +173,24 @@ NAMED = {
 }
 
 
-@pytest.mark.parametrize("block", range(44, 50))
-def test_each_is_among_100_models_whatever_the_seed(block):
-    """Of plain `mdps()`, with probability 0.99: with the seeds 0 to 299 instead of these six, a
-    periodic chain is missing in two blocks, an improper policy in two others, the rest in none.
+def test_each_is_among_100_models():
+    """Of plain `mdps()`: 5 of 100 have it or more (0.95^100 < 0.01).
+
+    Of 600, from six seeds: 94 were the fewest. Not in each hundred, since Hypothesis draws what is
+    like the model before.
 
     Seen failing: with those kinds left to chance that have bits of their own.
     """
-    missing = dict(NAMED)
+    counts = dict.fromkeys(NAMED, 0)
 
-    @seed(block)
-    @settings(max_examples=100, phases=[Phase.generate], derandomize=False)
-    @given(mdps())
     def look(mdp):
-        for what in [what for what, holds in missing.items() if holds(mdp)]:
-            del missing[what]
+        for what, holds in NAMED.items():
+            counts[what] += bool(holds(mdp))
 
-    look()
-    assert not missing
+    for block in range(6):
+        some = settings(max_examples=100, phases=[Phase.generate], derandomize=False)
+        seed(block)(some(given(mdps())(look)))()
+    assert min(counts.values()) >= 30, counts
 
 
 def smallest_of(strategy, holds=lambda x: True, seed=0):

@@ -488,3 +488,32 @@ def test_what_counts_as_round_off_is_said(kind, says):
     assert found.outcome == "unbiased"
     assert f"a bias up to {says} of their size" in str(found)
     assert found.threshold == pytest.approx(float(says) * found.scale, rel=0.03)
+
+
+@pytest.mark.parametrize("route", ["exact", "sequential"])
+def test_a_cut_says_how_many_it_cuts(route):
+    """A quarter is still running after two tosses of a coin.
+
+    Seen failing: with those who take the last step counted; with visits that are discounted.
+    """
+    mdp = MDP([[[0.5, 0.5]], [[0.0, 1.0]]], [[1.0], [0.0]], gamma=0.9, mu=[1, 0])
+    verdict = check_estimator(
+        lambda batch: batch.r @ [1.0, 0.9], mdp, [[1.0], [1.0]], target="J", horizon=2, route=route
+    )
+    assert "trajectories that run for 2 steps are cut there (truncated), 25 % of them" in (
+        verdict.notes
+    )
+
+
+def test_noise_that_would_pass_as_zero_is_told():
+    """Seen failing: without the note; with the note although tol is a part of the target."""
+
+    def noise(n, rng):
+        return 1e-3 + rng.standard_normal((n, 1))
+
+    def verdict(**tol):
+        return check_estimator(noise, None, None, target=[1e-3], style="sampler", **tol)
+
+    assert any("rows that are 0 on average would pass" in note for note in verdict().notes)
+    finer = verdict(tol=0.5, tol_units="target", max_samples=10**5)
+    assert not any("on average would pass" in note for note in finer.notes)
