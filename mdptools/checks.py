@@ -15,6 +15,7 @@ import numpy as np
 from .arrays import LARGEST, FloatS, as_floats
 from .errors import ModelError
 
+MOST_NUMBERS = 1 << 30  # in one array
 _SERVED_BY = {
     "discounted": "gamma < 1 and no horizon",
     "finite": "horizon=",
@@ -125,6 +126,37 @@ def check_tol(tol: Any) -> float | None:
             f"tol is {tol!r:.80}; it must be > 0: the error you accept, in reward units."
         )
     return value
+
+
+def check_fits(horizon: int, n_states: int, n_actions: int, function: str) -> None:
+    """Pass if a table with a number for each time, state and action may be made.
+
+    Parameters
+    ----------
+    horizon, n_states, n_actions : int
+    function : str
+        Who asks, for the message.
+
+    Raises
+    ------
+    ModelError
+        If it had more than 2^30 numbers, 8 GiB.
+
+    Examples
+    --------
+    >>> check_fits(10**9, 6, 2, "solve")
+    Traceback (most recent call last):
+    ...
+    mdptools.errors.ModelError: solve makes tables (horizon, S, A) = (1000000000, 6, 2), 89 GiB
+    each. Take a shorter horizon, ...
+    """
+    size = (horizon + 1) * n_states * n_actions
+    if size > MOST_NUMBERS:
+        raise ModelError(
+            f"{function} makes tables (horizon, S, A) = ({horizon}, {n_states}, {n_actions}), "
+            f"{size >> 27} GiB each. Take a shorter horizon, or none: with "
+            f"gamma < 1 or average=True the answer no longer depends on time."
+        )
 
 
 def check_count(n: Any, name: str) -> int:

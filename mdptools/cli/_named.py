@@ -84,6 +84,7 @@ def rules() -> dict[str, Named]:
     }
     letters = {name: "".join(re.findall("[A-Z]", name)).lower() for name in classes}
     several = [short for short in letters.values() if [*letters.values()].count(short) > 1]
+    several += ["pg"]  # the field's word for policy gradient, and the letters of ProjectedGradient
     return {
         snake(name): Named(
             snake(name),

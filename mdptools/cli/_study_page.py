@@ -102,7 +102,9 @@ def _study_lines(study: Study, width: int, bounds: str) -> list[str]:
 
 def _best(study: Study) -> float:
     """J of an optimal policy, as the gaps are measured."""
-    return float(study.runs[0].J[0] + study.runs[0].trace.gap()[0])
+    run = study.runs[0]
+    known = np.flatnonzero(np.isfinite(run.trace.gap()))  # where a policy never ends it is not
+    return float(run.J[known[0]] + run.trace.gap()[known[0]]) if len(known) else np.nan
 
 
 def _rule_rows(run: Run, width: int) -> list[list[str]]:

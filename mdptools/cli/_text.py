@@ -55,8 +55,9 @@ def table(
     """
     lengths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     while sum(lengths) + 2 * (len(head) - 1) > width:
-        longest = max((i for i in range(len(head)) if i not in right), key=lengths.__getitem__)
-        if lengths[longest] <= 8:
+        texts = [i for i in range(len(head)) if i not in right]
+        longest = max(texts, key=lengths.__getitem__, default=None)
+        if longest is None or lengths[longest] <= 8:
             break
         lengths[longest] -= 1
     return [

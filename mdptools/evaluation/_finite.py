@@ -14,6 +14,7 @@ from .. import kernel
 from ..arrays import EPS, FloatSA, readonly
 from ..bellman import backup, expect_actions
 from ..certificates import Certificate, mixing_roundoff
+from ..checks import check_fits
 from ..model import MDP
 from ._evaluation import Evaluation
 
@@ -36,6 +37,7 @@ def evaluate_finite(mdp: MDP, pi: FloatSA) -> Evaluation:
         Time O(H S^2 A), memory O(H S A).
     """
     horizon = mdp.horizon or 0
+    check_fits(horizon, mdp.n_states, mdp.n_actions, "evaluate")
     shape = (mdp.n_states, mdp.n_actions)
     timed = np.broadcast_to(pi, (horizon, *shape))
     V = np.zeros((horizon + 1, mdp.n_states))

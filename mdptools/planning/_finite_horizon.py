@@ -22,7 +22,7 @@ import numpy as np
 from ..arrays import EPS, TINY, FloatArray, FloatS, FloatSA, IntArray, readonly
 from ..bellman import backup
 from ..certificates import Certificate, backup_roundoff, largest, magnitude, optimal_actions
-from ..checks import check_served, check_tol
+from ..checks import check_fits, check_served, check_tol
 from ..model import MDP
 from ._solution import RELATIVE_TOL, Solution, one_hot, within
 from ._watch import Callback, Watch
@@ -178,6 +178,7 @@ def sweep_back(
     Solution
     """
     horizon = mdp.horizon or 0
+    check_fits(horizon, mdp.n_states, mdp.n_actions, watch.method)
     V = np.zeros((horizon + 1, mdp.n_states))
     Q = np.zeros((horizon, mdp.n_states, mdp.n_actions))
     if mdp.final is not None:

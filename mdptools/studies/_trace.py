@@ -85,14 +85,19 @@ class Trace:
         size, scaled = self._scaled
         return readonly(np.exp(size)[:, None] * scaled)
 
+    def _mean(self, x: FloatArray, measure: FloatS | None) -> FloatArray:
+        """measure . x of each row; what is infinite or unknown counts where it is started."""
+        weights = self.truth.mdp.mu if measure is None else measure
+        return np.where(weights > 0, x, 0.0) @ weights
+
     def gap(self, measure: FloatS | None = None) -> FloatArray:
         """measure . (V* - V^pi), (T+1,); from mu if no measure is given."""
-        return self.gaps @ (self.truth.mdp.mu if measure is None else measure)
+        return self._mean(self.gaps, measure)
 
     def log_gap(self, measure: FloatS | None = None) -> FloatArray:
         """Its logarithm, also where the gap is below 1e-308; -inf at the optimum."""
         size, scaled = self._scaled
-        part = scaled @ (self.truth.mdp.mu if measure is None else measure)
+        part = self._mean(scaled, measure)
         return np.log(part, out=np.full(len(part), -np.inf), where=part > 0) + size
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -175,7 +176,9 @@ def test_a_file_of_this_directory_is_found(tmp_path):
     text = "from mdptools.problems import small\n\n\ndef model():\n    return small(gamma=0.9)\n"
     (tmp_path / "mine.py").write_text(text, "utf-8")
     (tmp_path / "json.py").write_text("raise SystemExit(9)", "utf-8")
-    command = "import sys; from mdptools.cli import main; sys.exit(main())"
+    where = Path(package.__file__).parents[1]
+    command = f"import sys; sys.path.insert(0, {str(where)!r})\n"
+    command += "from mdptools.cli import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-I", "-c", command, "solve", "py:mine:model", "--json"],
         cwd=tmp_path,

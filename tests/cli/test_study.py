@@ -212,3 +212,23 @@ def test_bad_input_is_one_clear_paragraph(mdptools, words, complaint):
     done = mdptools("study", *words)
     assert done.code == 2 and done.out == ""
     assert complaint in done.complaint
+
+
+def test_a_start_that_never_ends_leaves_j_known(mdptools):
+    """The first greedy policies of value iteration walk in circles; J* is known all the same.
+
+    Seen failing: with J* from the first policy; with warnings about inf - inf.
+    """
+    pytest.importorskip("gymnasium")
+    done = mdptools("study", "gym:CliffWalking-v1", "--gamma", "1", "--rule", "value_iteration")
+    assert (done.code, done.err) == (0, "")
+    assert "J*           -13; " in done.out
+
+
+def test_pg_is_no_short_name(mdptools):
+    """It is the field's word for something else than `ProjectedGradient`.
+
+    Seen failing: with the capital letters of each class.
+    """
+    done = mdptools("study", "example:small", "--gamma", "0.9", "--rule", "pg")
+    assert done.code == 2 and "there is no rule 'pg'" in done.err

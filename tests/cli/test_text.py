@@ -54,3 +54,8 @@ def test_messages_speak_the_language_of_the_shell(python, shell):
 def test_durations(seconds, text):
     """Seen failing: with milliseconds always."""
     assert _text.duration(seconds) == text
+
+
+def test_a_table_of_numbers_that_is_too_wide_stays_as_it_is():
+    """Seen failing: with the longest of no columns asked for."""
+    assert _text.table(["a", "b"], [["1" * 30, "2"]], 20, right={0, 1})[1] == "1" * 30 + "  2"

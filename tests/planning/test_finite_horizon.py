@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 
 import oracles
-from mdptools import MDP, ConvergenceError, backward_induction, evaluate, policy_iteration
+from mdptools import (
+    MDP,
+    ConvergenceError,
+    ModelError,
+    backward_induction,
+    evaluate,
+    policy_iteration,
+)
 from mdptools.problems import small
 from mdptools.testing.strategies import mdps
 from properties import Case, assert_right
@@ -78,3 +85,13 @@ def test_a_model_without_rewards_needs_no_tolerance():
     """Seen failing: with `tol=None` standing for 1e-9 times 0 and nothing else."""
     solution = backward_induction(MDP([[[1.0]]], [[0.0]], horizon=2))
     assert not solution.V.any() and solution.certificate.bound == 0
+
+
+@pytest.mark.parametrize("horizon", [10**9, 10**26])
+def test_tables_that_do_not_fit_are_refused(horizon):
+    """Seen failing: without the check, by a MemoryError or by NumPy's largest dimension."""
+    mdp = MDP([[[1.0]]], [[1.0]], gamma=0.5, horizon=horizon * 2)
+    with pytest.raises(ModelError, match=r"backward_induction makes tables .* GiB each\. Take a"):
+        backward_induction(mdp)
+    with pytest.raises(ModelError, match=r"evaluate makes tables"):
+        evaluate(mdp, [[1.0]])
